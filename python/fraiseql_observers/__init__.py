@@ -1,0 +1,1 @@
+"""Durable reactions to entity changes: rules, conditions, jobs and workers."""

@@ -1,0 +1,6 @@
+//! The core of `fraiseql_observers`: conditions, matching, job bytes, backoff and the queue.
+//!
+//! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
+
+#[cfg(feature = "python")]
+mod python;

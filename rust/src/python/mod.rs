@@ -1,0 +1,3 @@
+//! The Python face of the core: the only folder that imports `PyO3`.
+
+mod module;

@@ -1,0 +1,14 @@
+//! The list of what `fraiseql_observers._core` exports.
+
+use pyo3::prelude::*;
+
+/// The extension module `fraiseql_observers._core`.
+#[pymodule(name = "_core")]
+mod core_module {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        m.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
