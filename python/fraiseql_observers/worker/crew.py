@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from fraiseql_observers.metrics import Counters, add_counters
-from fraiseql_observers.worker.pipes import ExitCode, Order, Report, ReportKind
+from fraiseql_observers.worker.pipes import ExitCode, Order, Report, ReportKind, decode_report
 from fraiseql_observers.worker.process import ChildProcess
 from fraiseql_observers.worker.slot import Slot
 
@@ -50,7 +50,8 @@ class Crew:
         #: Of the children that have ended; together with the living ones it never goes back.
         self._past: Counters = {}
         self._looked_at = time.monotonic()
-        self.may_start = True
+        #: Whether children are started when they are due.
+        self.may_start = False
 
     def __iter__(self) -> Iterator[Slot]:
         """Every slot, that of the suspects last."""
@@ -66,20 +67,31 @@ class Crew:
         """Every slot with a child in it."""
         return [(slot, slot.child) for slot in self if slot.child is not None]
 
-    def start_due(self, now: float, *, extra: Sequence[str] = ()) -> None:
-        """Start a child in every slot that is due, unless the worker is about to end."""
+    def start_due(self, now: float) -> None:
+        """Start a child in every slot that is due, if that is allowed now."""
         for slot in self:
-            if not (self.may_start and slot.is_due(now)):
-                continue
-            kind = ["--suspects"] if slot is self.suspects else []
-            child = ChildProcess([*self._command, *kind, *extra], slot.name)
-            slot.occupy(child, now)
-            self._selector.register(child.status_fd, selectors.EVENT_READ, lambda slot=slot: self._listen(slot))
-            logger.debug("%s: started with pid %d", slot.name, child.pid)
+            if self.may_start and slot.is_due(now):
+                try:
+                    self.start(slot, now, ["--suspects"] if slot is self.suspects else [])
+                except OSError as error:  # No process or no pipe is to be had now; later there may be.
+                    logger.error("%s: cannot be started: %s", slot.name, error)
+                    slot.vacate(ExitCode.PARTIAL, now)
+
+    def start(self, slot: Slot, now: float, arguments: Sequence[str]) -> None:
+        """Start a child in a slot.
+
+        Raises:
+            OSError: If the system gives no process or no pipe.
+        """
+        child = ChildProcess([*self._command, *arguments], slot.name)
+        slot.occupy(child, now)
+        self._selector.register(child.status_fd, selectors.EVENT_READ, lambda: self._listen(slot))
+        logger.debug("%s: started with pid %d", slot.name, child.pid)
 
     def next_start(self) -> float | None:
         """When the next child is due, on the monotonic clock."""
-        return min((slot.start_at for slot in self if slot.start_at is not None), default=None)
+        due = (slot.start_at for slot in self if slot.start_at is not None)
+        return min(due, default=None) if self.may_start else None
 
     def order(self, order: Order) -> None:
         """Give an order to every child."""
@@ -134,16 +146,16 @@ class Crew:
         if child is None or child.status_fd not in self._selector.get_map():
             return
         try:
-            reports, is_open = child.read_reports()
-        except ValueError as error:
-            logger.error("%s: %s; it is killed and replaced", slot.name, error)
+            lines, is_open = child.read_lines()
+            if not is_open:
+                self._selector.unregister(child.status_fd)
+            for line in lines:
+                report = decode_report(line)
+                self._take(slot, report, time.monotonic())
+                self._on_report(slot, report)
+        except ValueError:
+            logger.error("%s: what it writes to its status pipe is no report; it is killed and replaced", slot.name)
             child.kill()
-            reports, is_open = [], False
-        if not is_open:
-            self._selector.unregister(child.status_fd)
-        for report in reports:
-            self._take(slot, report, time.monotonic())
-            self._on_report(slot, report)
 
     def _take(self, slot: Slot, report: Report, now: float) -> None:
         slot.heard_at = now

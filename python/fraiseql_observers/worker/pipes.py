@@ -127,3 +127,15 @@ class LineReader:
 def encode_report(kind: ReportKind, values: Report) -> bytes:
     """Write a report as one line of JSON."""
     return json.dumps({"kind": kind, **values}, separators=(",", ":")).encode() + b"\n"
+
+
+def decode_report(line: bytes) -> Report:
+    """Read one line of a status pipe.
+
+    Raises:
+        ValueError: If it is no report.
+    """
+    report = json.loads(line)
+    if not isinstance(report, dict) or "kind" not in report:
+        raise ValueError("no report")
+    return report

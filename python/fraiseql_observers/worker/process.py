@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from fraiseql_observers.worker.pipes import LineReader, Order, Report
+from fraiseql_observers.worker.pipes import LineReader, Order
 
 #: Signals that a terminal or a service manager sends to the whole group. A child obeys its pipe instead.
 GROUP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -57,20 +56,16 @@ class ChildProcess:
         """Say with what the child has ended (a signal as its negative number), or ``None`` while it lives."""
         return self._process.poll()
 
-    def read_reports(self) -> tuple[list[Report], bool]:
-        """Read what the child has said since the last call.
+    def read_lines(self) -> tuple[list[bytes], bool]:
+        """Read what the child has said since the last call, see `pipes.decode_report`.
 
         Returns:
-            Its reports in order, and whether more may come.
+            Its lines in order, and whether more may come.
 
         Raises:
-            ValueError: If it says what is no report.
+            ValueError: If a line has no end.
         """
-        lines, is_open = self._reader.read()
-        reports = [json.loads(line) for line in lines]
-        if not all(isinstance(report, dict) and "kind" in report for report in reports):
-            raise ValueError(f"{self.name} wrote something else than reports to its status pipe")
-        return reports, is_open
+        return self._reader.read()
 
     def send(self, order: Order, argument: int | None = None) -> bool:
         """Give an order; ``False`` if the child is gone or has stopped reading.

@@ -71,7 +71,7 @@ class Supervisor:
         self._selector.register(signals_read, selectors.EVENT_READ, lambda: self._read_signals(signals_read))
         self._crew.grow(1)
         try:
-            self._crew.start_due(time.monotonic(), extra=["--first"])
+            self._crew.start(self._crew.slots[0], time.monotonic(), ["--first"])
             while self._crew.living() or self._phase is Phase.RUNNING:
                 self._turn()
         finally:
@@ -92,15 +92,14 @@ class Supervisor:
             key.data()
         now = time.monotonic()
         self._crew.bury(now)
-        if self._phase is Phase.RUNNING:
-            self._crew.start_due(now)
-            if self._plan is not None:
-                self._crew.end_stalled(now, self._plan.job_timeout_secs)
+        self._crew.start_due(now)
+        if self._phase is Phase.RUNNING and self._plan is not None:
+            self._crew.end_stalled(now, self._plan.job_timeout_secs)
         if self._server is not None:
             self._server.expire(now)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
-            self._exit_code = ExitCode.PARTIAL
+            self._exit_code = max(self._exit_code, ExitCode.PARTIAL)
             names = ", ".join(slot.name for slot, _ in self._crew.living())
             logger.error("%s did not end in time and is killed; its jobs come back when its lease runs out", names)
             self._crew.kill()
@@ -148,6 +147,7 @@ class Supervisor:
     def _start_others(self, facts: Report) -> None:
         assert self._plan is not None, "the queue is opened after the plan was accepted"
         self._phase = Phase.RUNNING
+        self._crew.may_start = True
         processes = self._processes or self._plan.processes
         logger.info("%s", self._what_it_will_do(self._plan, processes, facts))
         self._crew.grow(processes)
@@ -177,7 +177,7 @@ class Supervisor:
             known = code in (ExitCode.CONFIGURATION, ExitCode.UNREACHABLE)
             self._exit_code = ExitCode(code) if known else ExitCode.PARTIAL
             if not known:
-                logger.error("the first child could not start: it ended with %d", code)
+                logger.error("the first child did not get as far as to work: it ended with %d", code)
             self._phase = Phase.LEAVING
         elif self._phase is Phase.STOPPING and was_ready and code not in (ExitCode.DONE, ExitCode.REPLACE):
             logger.error("%s ended with %d before it had finished; its jobs come back", slot.name, code)
@@ -220,7 +220,7 @@ def _take_signals() -> int:
     read, write = os.pipe()
     os.set_blocking(read, False)
     os.set_blocking(write, False)
-    signal.set_wakeup_fd(write)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         # Python writes to the pipe only for signals that have a handler of its own.
         signal.signal(number, lambda *_: None)
