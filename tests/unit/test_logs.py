@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fraiseql_observers import logs
+from fraiseql_observers import logs, redaction
 
 FORGED = "paid\r\n2026-01-01T00:00:00.000Z ERROR root: forged \x1b[31mred\x1b[0m \u2028 \x9b1m \u202etxt"
 
@@ -26,7 +26,7 @@ def logged() -> Iterator[Callable[[str], io.StringIO]]:
         return stream
 
     yield set_up
-    logs.hide([])
+    redaction.hide([])
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -85,7 +85,7 @@ def test_hidden_texts_are_replaced_in_messages_fields_and_traces(
     logged: Callable[[str], io.StringIO], style: str
 ) -> None:
     stream = logged(style)
-    logs.hide(["canary", "canary-and-more", ""])
+    redaction.hide(["canary", "canary-and-more", ""])
     try:
         raise ValueError("token canary-and-more")
     except ValueError:
