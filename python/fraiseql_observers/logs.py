@@ -1,7 +1,7 @@
 """Logging as ``[log]`` sets it: one line per record, as text for a terminal or as JSON, on standard error.
 
-Log records hold data from events and from receivers. Whatever it contains, it can neither start a new line nor
-send a control sequence to a terminal; and the secrets of this process are replaced in it.
+Log records hold data from events and from receivers. Whatever it contains, it can neither start a new line
+nor send a control sequence to a terminal; and the secrets of this process are replaced in it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Every metric, declared here only, and the two ways to show them: a Prometheus collector and the text format.
+"""Every metric, declared here only, and two ways to show them: a Prometheus collector and the text format.
 
-The core counts; nothing here is called per job. What arrives is a snapshot of its counters (`counters_snapshot`)
-and, where a queue has been asked, the gauges. prometheus-client is imported only by who collects with it: a
-supervisor writes the text format itself, which saves it 10 MB.
+The core counts; nothing here is called per job. What arrives is a snapshot of its counters
+(`counters_snapshot`) and, where a queue has been asked, the gauges. prometheus-client is imported only by who
+collects with it: a supervisor writes the text format itself, which saves it 10 MB.
 """
 
 from __future__ import annotations
@@ -56,13 +56,23 @@ METRICS: Final = (
         "Attempts that have failed, whatever became of their jobs.",
     ),
     Declaration(
-        "job_duration_seconds", "histogram", ("action_type",), "duration", "How long attempts have run, in seconds."
+        "job_duration_seconds",
+        "histogram",
+        ("action_type",),
+        "duration",
+        "How long attempts have run, in seconds.",
     ),
     Declaration(
-        "job_retry_attempts_total", "counter", ("action_type",), "retries", "Retries that have been scheduled."
+        "job_retry_attempts_total",
+        "counter",
+        ("action_type",),
+        "retries",
+        "Retries that have been scheduled.",
     ),
     Declaration("job_queue_depth", "gauge", (), "pending", "Jobs that are pending, read from the queue now."),
-    Declaration("job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."),
+    Declaration(
+        "job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."
+    ),
 )
 
 
@@ -120,7 +130,9 @@ def _counter_samples(declaration: Declaration, counters: Counters) -> Iterator[S
         yield Sample("", dict(zip(declaration.labels, values, strict=True)), value)
 
 
-def _histogram_samples(declaration: Declaration, counters: Counters, bounds: Sequence[float]) -> Iterator[Sample]:
+def _histogram_samples(
+    declaration: Declaration, counters: Counters, bounds: Sequence[float]
+) -> Iterator[Sample]:
     for value, histogram in sorted(counters.get(declaration.source, {}).items()):
         labels = {declaration.labels[0]: value}
         so_far = 0
@@ -140,7 +152,9 @@ def render_text(shown: Iterable[Family]) -> bytes:
         lines.append(f"# TYPE {name} {declaration.kind}")
         for suffix, labels, value in samples:
             pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
-            lines.append(f"{name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{name}{suffix} {_number(value)}")
+            lines.append(
+                f"{name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{name}{suffix} {_number(value)}"
+            )
     return "\n".join([*lines, ""]).encode()
 
 
@@ -159,8 +173,8 @@ class MetricsRegistry:
     def collector() -> CoreCollector:
         """Make a collector to register: ``REGISTRY.register(MetricsRegistry.collector())``.
 
-        It shows what this process has counted, for instance the jobs that a web application has queued. The gauges
-        of the queue are not among it: they are the same for every process, and each worker shows them.
+        It shows what this process has counted, for instance the jobs that a web application has queued. The
+        gauges of the queue are not among it: they are the same for every process, and each worker shows them.
         """
         return CoreCollector()
 

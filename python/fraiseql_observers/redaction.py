@@ -1,4 +1,4 @@
-"""The secrets that this process knows, kept out of every text that leaves it: log lines, errors of attempts."""
+"""The secrets that this process knows, kept out of every text that leaves it: log lines, stored errors."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def logged() -> Iterator[Callable[[str], io.StringIO]]:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_data_cannot_start_a_line_or_colour_a_terminal(logged: Callable[[str], io.StringIO], style: str) -> None:
+def test_data_cannot_start_a_line_or_colour_a_terminal(
+    logged: Callable[[str], io.StringIO], style: str
+) -> None:
     stream = logged(style)
     logging.getLogger("x").info("%s", FORGED, extra={"observer": FORGED})
     [line] = stream.getvalue().splitlines()

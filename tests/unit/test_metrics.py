@@ -83,7 +83,10 @@ def test_labels_are_escaped() -> None:
 def test_counters_add_up_at_every_depth() -> None:
     total: dict[str, Any] = {}
     add_counters(total, COUNTERS)
-    add_counters(total, {"queued": 1, "executed": {"log": 7}, "duration": {"webhook": {"buckets": [1, 1, 1], "sum": 1.5}}})
+    add_counters(
+        total,
+        {"queued": 1, "executed": {"log": 7}, "duration": {"webhook": {"buckets": [1, 1, 1], "sum": 1.5}}},
+    )
     assert total["queued"] == 6
     assert total["executed"] == {"webhook": 3, "log": 7}
     assert total["duration"]["webhook"] == {"buckets": [3, 2, 5], "sum": 14.0}

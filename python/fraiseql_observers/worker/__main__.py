@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program, where it is not that of this process.
 
     Returns:
-        The exit code: 0 stopped, 1 some work was given back, 2 usage or configuration or an unfit server, 3 the
-        queue cannot be reached.
+        The exit code: 0 stopped, 1 some work was given back, 2 usage or configuration or an unfit server, 3
+        the queue cannot be reached.
     """
     options = _parser().parse_args(arguments)
     logs.setup("info", "auto")
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fraiseql_observers.worker",
         description="Run the jobs of the observers in a file.",
-        epilog="One SIGINT or SIGTERM finishes what runs, a second releases it. SIGHUP reads the observers again.",
+        epilog="SIGINT or SIGTERM finishes what runs, a second one releases it; SIGHUP reads the observers again.",
     )
     parser.add_argument(
         "--config",

@@ -43,10 +43,13 @@ class FeedBatch(Protocol):
 class Feed(Protocol):
     """The stream of leased jobs of one worker process, and where their outcomes go.
 
-    Each of `succeed`, `fail`, `park` and `release` frees the job's slot. The first report decides the job; after
-    the feed's own decision (a timeout, a cancelled job, a lost lease) a report does nothing but free the slot.
+    Each of `succeed`, `fail`, `park` and `release` frees the job's slot. The first report decides the job;
+    after the feed's own decision (a timeout, a cancelled job, a lost lease) a report does nothing but free
+    the slot.
     """
 
+    @property
+    def healthy(self) -> bool: ...
     def start(self, on_wake: Callable[[], None]) -> None: ...
     def take(self) -> FeedBatch: ...
     def begin(self, job: LeasedJob, *, threaded: bool = False) -> bool: ...

@@ -16,10 +16,11 @@ from fraiseql_observers.worker.slot import Slot
 
 logger = logging.getLogger(__name__)
 
-#: Seconds beyond `job_timeout_secs` until a silent child is taken for dead. At the timeout the core has reported
-#: the attempt that blocks the child's loop, so nothing but the next jobs waits for it.
+#: Seconds beyond `job_timeout_secs` until a silent child is taken for dead. At the timeout the core has
+#: reported the attempt that blocks the child's loop, so nothing but the next jobs waits for it.
 STALL_SECS: Final = 10.0
-#: If the supervisor itself has not looked for so long (it was stopped, or the machine slept), silence means nothing.
+#: If the supervisor itself has not looked for so long (it was stopped, or the machine slept), silence means
+#: nothing.
 AWAY_SECS: Final = 5.0
 
 
@@ -27,10 +28,10 @@ class Crew:
     """Keeps the slots filled.
 
     Args:
-        selector: The supervisor's loop, which calls the callback registered as each key's data.
-        command: Starts a child; more arguments are added.
-        on_report: Called with each report and the slot it came from, after the crew has taken its share of it.
-        on_end: Called when a child has ended, with its slot, its exit code, and whether it had been ready.
+        selector: The supervisor's loop, which calls the callback registered as each key's data. command:
+        Starts a child; more arguments are added. on_report: Called with each report and the slot it came
+        from, after the crew has taken its share of it. on_end: Called when a child has ended, with its slot,
+        its exit code, and whether it had been ready.
     """
 
     def __init__(
@@ -137,7 +138,9 @@ class Crew:
             if was_away:
                 slot.heard_at = now
             elif slot.is_ready and now - slot.heard_at > job_timeout_secs + STALL_SECS:
-                logger.error("%s: silent for %.0f s; it is killed and replaced", slot.name, now - slot.heard_at)
+                logger.error(
+                    "%s: silent for %.0f s; it is killed and replaced", slot.name, now - slot.heard_at
+                )
                 slot.heard_at = now
                 child.kill()
 
@@ -154,7 +157,9 @@ class Crew:
                 self._take(slot, report, time.monotonic())
                 self._on_report(slot, report)
         except ValueError:
-            logger.error("%s: what it writes to its status pipe is no report; it is killed and replaced", slot.name)
+            logger.error(
+                "%s: what it writes to its status pipe is no report; it is killed and replaced", slot.name
+            )
             child.kill()
 
     def _take(self, slot: Slot, report: Report, now: float) -> None:

@@ -1,6 +1,7 @@
 """One leased job after the other: look up its action, run it in a task of its own, report what came of it.
 
-This is the hot path of a worker: per job one `begin`, one task, one report. Counting and timing are the core's.
+This is the hot path of a worker: per job one `begin`, one task, one report. Counting and timing are the
+core's.
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ class Dispatcher:
     def _report_failure(self, job: LeasedJob, rule: Rule, error: BaseException) -> None:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            # We have cancelled it. Either the feed has decided the job already, and this frees its slot; or the
-            # worker stops, and the attempt does not count.
+            # We have cancelled it. Either the feed has decided the job already, and this frees its slot; or
+            # the worker stops, and the attempt does not count.
             self._feed.release(job)
             return
         failure = failure_of(error)
@@ -146,14 +147,16 @@ class Dispatcher:
     def _check_ended(self, job: LeasedJob, task: asyncio.Task[None]) -> None:
         if task.done() or job in self._stuck:
             return
-        logger.error("goes on %.0f s after it was cancelled and keeps its slot", STUCK_SECS, extra=job_fields(job))
+        logger.error(
+            "goes on %.0f s after it was cancelled and keeps its slot", STUCK_SECS, extra=job_fields(job)
+        )
         self._stuck.add(job)
         self._idle.set()
         self._on_stuck(job)
 
 
 def job_fields(job: LeasedJob) -> dict[str, object]:
-    """What a log line about a job carries."""
+    """Return what a log line about a job carries."""
     return {
         "job_id": str(job.id),
         "event_id": str(job.event.id),

@@ -1,8 +1,8 @@
 """A small HTTP server for `/metrics`, `/healthz` and `/readyz`, driven by the supervisor's selector.
 
-It answers GET, one request a connection, and nothing else. Every connection is bounded in number, bytes and time,
-so that a scraper that hangs or floods costs a few KiB for a few seconds. `http.server` and asyncio would do the
-same for 10 MB of memory each.
+It answers GET, one request a connection, and nothing else. Every connection is bounded in number, bytes and
+time, so that a scraper that hangs or floods costs a few KiB for a few seconds. `http.server` and asyncio
+would do the same for 10 MB of memory each.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ class _Connection:
     """One request and its answer."""
 
     def __init__(
-        self, client: socket.socket, selector: selectors.BaseSelector, handler: Handler, open_ones: set[_Connection]
+        self,
+        client: socket.socket,
+        selector: selectors.BaseSelector,
+        handler: Handler,
+        open_ones: set[_Connection],
     ) -> None:
         self._client = client
         self._selector = selector

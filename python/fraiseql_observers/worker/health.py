@@ -1,7 +1,7 @@
 """What a worker shows of itself over HTTP: its metrics, whether it lives, whether it is ready.
 
-The gauges come from the queue, through a child, since the supervisor has no connection of its own. They are true
-or absent: a scrape waits for them for less than a second, then answers without.
+The gauges come from the queue, through a child, since the supervisor has no connection of its own. They are
+true or absent: a scrape waits for them for less than a second, then answers without.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from fraiseql_observers.errors import ActionError, PermanentError, RetryableError
 from fraiseql_observers.redaction import redact
 
-#: Characters of an error that are kept with the attempt. A history of 20 attempts has to stay below 4 KiB once
-#: the core has cut the older ones.
+#: Characters of an error that are kept with the attempt. A history of 20 attempts has to stay below 4 KiB
+#: once the core has cut the older ones.
 MAX_ERROR: Final = 500
 #: The longest that a receiver may ask for; without a bound it could park a job for ever.
 MAX_RETRY_AFTER: Final = timedelta(hours=24)

@@ -69,10 +69,16 @@ class Runner:
         await self._drain()
         return Ending.LEFT if self._hurry.is_set() else self._ending.result()
 
-    def end(self, ending: Ending) -> None:
-        """Stop leasing and finish what runs. The first call decides how it ends, unless `leave` follows."""
-        if not self._ending.done():
-            self._ending.set_result(ending)
+    def end(self, ending: Ending) -> bool:
+        """Stop leasing and finish what runs. The first call decides how it ends, unless `leave` follows.
+
+        Returns:
+            Whether it was the first call.
+        """
+        if self._ending.done():
+            return False
+        self._ending.set_result(ending)
+        return True
 
     def leave(self) -> None:
         """Release what runs, at once."""

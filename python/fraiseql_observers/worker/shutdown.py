@@ -37,20 +37,21 @@ async def drain(feed: Feed, dispatcher: Dispatcher, *, grace_secs: float, hurry:
     dispatcher.cancel_all()
     await _first_of(dispatcher.idle(), None, HURRIED_UNWIND_SECS if hurry.is_set() else UNWIND_SECS)
     if not dispatcher.stuck:
-        # A queue that is away for a moment may come back in what is left of the time; then the outcomes are kept.
+        # A queue that is away for a moment may come back in what is left of the time; then the outcomes are
+        # kept.
         await _first_of(feed.drained(), hurry, max(end - time.monotonic(), 0.0))
     report = await feed.close(timeout_ms=CLOSE_MS)
     if report.released or report.unwritten:
         logger.warning("jobs released: %d; outcomes not written: %d", report.released, report.unwritten)
 
 
-async def _first_of(goal: Awaitable[object], hurry: asyncio.Event | None, timeout: float) -> None:
+async def _first_of(goal: Awaitable[object], hurry: asyncio.Event | None, secs: float) -> None:
     """Wait for a goal, for the order to hurry, or until the time is up."""
     waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(goal)]
     if hurry is not None:
         waits.append(asyncio.ensure_future(hurry.wait()))
     try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=secs, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

@@ -101,7 +101,9 @@ class Supervisor:
             self._kill_at = None
             self._exit_code = max(self._exit_code, ExitCode.PARTIAL)
             names = ", ".join(slot.name for slot, _ in self._crew.living())
-            logger.error("%s did not end in time and is killed; its jobs come back when its lease runs out", names)
+            logger.error(
+                "%s did not end in time and is killed; its jobs come back when its lease runs out", names
+            )
             self._crew.kill()
 
     def _hear(self, slot: Slot, report: Report) -> None:
@@ -135,8 +137,8 @@ class Supervisor:
             self._server = HttpServer(self._selector, host, port, self._health.handle)
         except OSError as error:
             logger.error(
-                "cannot listen on %s port %d for metrics: %s; set [metrics] port to another one, to 0 for any that "
-                "is free, or enabled = false",
+                "cannot listen on %s port %d for metrics: %s; set [metrics] port to another one, to 0 for any "
+                "that is free, or enabled = false",
                 host,
                 port,
                 error.strerror or error,
@@ -155,9 +157,9 @@ class Supervisor:
     def _what_it_will_do(self, plan: Plan, processes: int, facts: Report) -> str:
         metrics = "off" if self._server is None else f"http://{self._server.address}/metrics"
         return (
-            f"fraiseql_observers {plan.version}, pid {os.getpid()}: {processes} × {plan.concurrency} jobs at a time "
-            f"from {', '.join(plan.queues)} for {plan.observers} observers; {facts['product']} {facts['version']}, "
-            f"durability {facts['durability']}; metrics {metrics}"
+            f"fraiseql_observers {plan.version}, pid {os.getpid()}: {processes} x {plan.concurrency} jobs at a "
+            f"time from {', '.join(plan.queues)} for {plan.observers} observers; "
+            f"{facts['product']} {facts['version']}, durability {facts['durability']}; metrics {metrics}"
         )
 
     def _hear_of_reload(self, report: Report) -> None:

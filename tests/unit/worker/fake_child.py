@@ -1,8 +1,8 @@
 """A child that does no work and speaks both pipes, for tests of the supervisor.
 
-A directory, its first argument, tells it what to do: the file `behaviours` holds one JSON object a line, of which
-the n-th child that starts takes the n-th, and every later one the last. It leaves a line in `starts` with its pid
-and its arguments, and one in `orders` for every order that it hears.
+A directory, its first argument, tells it what to do: the file `behaviours` holds one JSON object a line, of
+which the n-th child that starts takes the n-th, and every later one the last. It leaves a line in `starts`
+with its pid and its arguments, and one in `orders` for every order that it hears.
 """
 
 from __future__ import annotations
@@ -102,7 +102,11 @@ class Child:
             case ["reload"]:
                 self.say("reloaded", **self.behaviour.get("reloaded", {"observers": 4}))
             case ["gauges", number] if not self.behaviour.get("deaf"):
-                self.say("gauges", number=int(number), gauges=self.behaviour.get("gauges", {"pending": 5, "dead": 2}))
+                self.say(
+                    "gauges",
+                    number=int(number),
+                    gauges=self.behaviour.get("gauges", {"pending": 5, "dead": 2}),
+                )
             case ["stop"] | ["eof"] if not self.behaviour.get("ignores_stop"):
                 os._exit(0)
             case ["leave"] if not self.behaviour.get("ignores_leave"):

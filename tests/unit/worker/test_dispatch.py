@@ -104,7 +104,8 @@ def test_a_permanent_error_is_permanent() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("x"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), RecursionError("deep")]
+    "error",
+    [KeyError("x"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), RecursionError("deep")],
 )
 def test_any_other_exception_is_transient_and_ends_neither_loop_nor_worker(error: BaseException) -> None:
     reported = outcome_of(raising(error))

@@ -78,7 +78,9 @@ def test_other_methods_are_refused(loop: Loop, method: str) -> None:
     assert text.startswith("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n")
 
 
-@pytest.mark.parametrize("line", [b"", b"GET", b"GET /", b"GET / HTTP/2", b"\x16\x03\x01\x02 \x00 HTTP/1.1x x"])
+@pytest.mark.parametrize(
+    "line", [b"", b"GET", b"GET /", b"GET / HTTP/2", b"\x16\x03\x01\x02 \x00 HTTP/1.1x x"]
+)
 def test_what_is_no_request_is_refused(loop: Loop, line: bytes) -> None:
     assert loop.ask(line + b"\r\n\r\n").startswith("HTTP/1.1 400 Bad Request\r\n")
 

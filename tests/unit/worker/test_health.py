@@ -54,7 +54,9 @@ def test_counters_of_a_dead_child_are_kept(tmp_path: Path) -> None:
         wait_until(lambda: scrape(worker).get(name) == 2, what="the first child's counters")
         os.kill(worker.pids[0], signal.SIGKILL)
         seen = []
-        wait_until(lambda: seen.append(scrape(worker)[name]) or seen[-1] == 4, what="the sum with the next child")
+        wait_until(
+            lambda: seen.append(scrape(worker)[name]) or seen[-1] == 4, what="the sum with the next child"
+        )
         assert seen == sorted(seen)
 
 
@@ -92,19 +94,28 @@ def test_another_child_is_asked_when_the_first_is_deaf(tmp_path: Path) -> None:
 
 
 def test_readiness_waits_for_every_child(tmp_path: Path) -> None:
-    with Supervised(tmp_path, {"plan": METRICS}, {"end_after_secs": 0.2, "end_when_ready": 1}, processes=2) as worker:
+    with Supervised(
+        tmp_path, {"plan": METRICS}, {"end_after_secs": 0.2, "end_when_ready": 1}, processes=2
+    ) as worker:
         worker.wait_for_start()
         worker.wait_for_log("child 2: ended by itself")
         status, body = readiness(worker)
         assert status == 503
-        assert body == {"ready": False, "stopping": False, "children": {"wanted": 2, "ready": 1, "healthy": 1}}
+        assert body == {
+            "ready": False,
+            "stopping": False,
+            "children": {"wanted": 2, "ready": 1, "healthy": 1},
+        }
         assert worker.get("/healthz") == (200, "alive\n")
 
 
 def test_a_worker_whose_queue_is_away_is_not_ready(tmp_path: Path) -> None:
     with Supervised(tmp_path, {"plan": METRICS, "reachable": False}) as worker:
         worker.wait_for_start()
-        wait_until(lambda: readiness(worker)[1]["children"] == {"wanted": 1, "ready": 1, "healthy": 0}, what="the news")
+        wait_until(
+            lambda: readiness(worker)[1]["children"] == {"wanted": 1, "ready": 1, "healthy": 0},
+            what="the news",
+        )
         assert readiness(worker)[0] == 503
 
 

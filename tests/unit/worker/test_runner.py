@@ -17,7 +17,7 @@ from tests.unit.worker.test_dispatch import OneRule
 
 
 class Bench:
-    """A runner on a fake feed whose handler waits for `finish`, and ignores its cancellation for stubborn jobs."""
+    """A runner on a fake feed; its handler waits for `finish`, for stubborn jobs though it is cancelled."""
 
     def __init__(self, *, grace_secs: float = 5.0) -> None:
         self.feed = FakeFeed()

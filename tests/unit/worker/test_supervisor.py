@@ -14,7 +14,10 @@ def test_the_start_line_says_what_the_worker_will_do(tmp_path: Path) -> None:
     with Supervised(tmp_path) as worker:
         worker.wait_for_start()
         [line] = [line for line in worker.log.splitlines() if "jobs at a time" in line]
-        assert f"fraiseql_observers 0.0.0, pid {worker.process.pid}: 1 × 7 jobs at a time from default, slow" in line
+        assert (
+            f"fraiseql_observers 0.0.0, pid {worker.process.pid}: 1 x 7 jobs at a time from default, slow"
+            in line
+        )
         assert "for 3 observers; valkey 9.1.2, durability process; metrics off" in line
 
 
