@@ -2,5 +2,7 @@
 //!
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
+pub mod queue;
+
 #[cfg(feature = "python")]
 mod python;
