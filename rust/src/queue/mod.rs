@@ -5,18 +5,23 @@
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
 pub mod error;
+pub mod facts;
+mod inspect;
 pub mod keys;
+pub mod link;
+pub mod redis;
+mod reply;
+pub mod scripts;
 
 pub use error::QueueError;
+pub use redis::RedisQueue;
 
 use std::fmt;
 
 use uuid::Uuid;
 
 /// How urgent a job is; each is served 8 : 4 : 2 : 1 times as often as the ones below it together allow.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before everything else.
@@ -86,12 +91,14 @@ impl Member {
 
     /// The job's id.
     pub fn id(&self) -> Uuid {
-        Uuid::from_slice(&self.0[..16]).expect("a member starts with the 16 bytes of an id")
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.0[..16]);
+        Uuid::from_bytes(id)
     }
 
     /// The job's priority.
     pub fn priority(&self) -> Priority {
-        Priority::from_letter(self.0[16]).expect("a member ends with a priority letter")
+        Priority::from_letter(self.0[16]).unwrap_or(Priority::Default)
     }
 
     /// The bytes on the wire.
