@@ -2,5 +2,12 @@
 //!
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
+pub mod backoff;
+pub mod event;
+pub mod instant;
+pub mod json;
+pub mod queue;
+pub mod runtime;
+
 #[cfg(feature = "python")]
 mod python;
