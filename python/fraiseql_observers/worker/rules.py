@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -35,12 +36,15 @@ class ConfiguredRules:
         """Return what runs this job, or ``None`` if its observer or its action is gone."""
         if job.observer is not None:
             return self._rules.get((job.observer, job.action_index))
-        if job.action is None:
-            return None
         try:
-            return self._rule(self._registry.build_inline(job.action), keeps_failures=True)
-        except ConfigError as error:
+            return self._rule(self._registry.build_inline(json.loads(job.action)), keeps_failures=True)
+        except (ConfigError, ValueError) as error:
             return Rule(_refusing(str(error)))
+
+    @property
+    def names(self) -> set[tuple[str, int]]:
+        """Every rule of an observer, as observer and action index."""
+        return {*self._rules}
 
     async def aclose(self) -> None:
         """Close the connections of the actions."""
