@@ -2,5 +2,10 @@
 //!
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
+pub mod backoff;
+pub mod event;
+pub mod instant;
+pub mod json;
+
 #[cfg(feature = "python")]
 mod python;
