@@ -9,11 +9,14 @@ pub mod facts;
 mod inspect;
 pub mod keys;
 pub mod link;
+pub mod memory;
+pub mod record;
 pub mod redis;
 mod reply;
 pub mod scripts;
 
 pub use error::QueueError;
+pub use memory::MemoryQueue;
 pub use redis::RedisQueue;
 
 use std::fmt;
@@ -21,7 +24,9 @@ use std::fmt;
 use uuid::Uuid;
 
 /// How urgent a job is; each is served 8 : 4 : 2 : 1 times as often as the ones below it together allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before everything else.
