@@ -6,7 +6,9 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from fraiseql_observers.actions import Action, ActionContext, ActionRegistry
+from fraiseql_observers.actions.base import Action, ActionContext
+from fraiseql_observers.actions.function import FunctionCall
+from fraiseql_observers.actions.registry import ActionRegistry
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, PermanentError
 from fraiseql_observers.worker.contract import LeasedJob, Rule
@@ -52,13 +54,14 @@ class ConfiguredRules:
 
     def _rule(self, action: Action, *, keeps_failures: bool) -> Rule:
         timeout = self._timeout
+        threaded = isinstance(action, FunctionCall) and action.runs_in_thread
 
         async def run(job: LeasedJob) -> int | None:
             deadline = datetime.now(UTC) + timeout
             context = ActionContext(job.id, job.attempt, job.event, job.observer or "", deadline)
             return (await action.run(context)).status_code
 
-        return Rule(run, keeps_failures=keeps_failures, threaded=action.runs_in_thread)
+        return Rule(run, keeps_failures=keeps_failures, threaded=threaded)
 
 
 def _refusing(reason: str) -> Callable[[LeasedJob], Awaitable[int | None]]:
