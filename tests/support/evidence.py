@@ -1,4 +1,4 @@
-"""What a receiver wrote down: one delivery a line, in a file outside Redis that a checker holds against it."""
+"""What a receiver wrote down: a delivery a line, in a file outside Redis that a checker holds against it."""
 
 from __future__ import annotations
 
