@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.embedded_place import EmbeddedPlace
 from tests.support.server import ServerProcess, available_binaries
 
 _BINARIES = available_binaries()
@@ -44,3 +45,11 @@ def fresh_server(server_binary: Path) -> Iterator[ServerProcess]:
 def prefix() -> str:
     """Make a key prefix for this test alone."""
     return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[EmbeddedPlace]:
+    """Give a directory for an embedded server, not yet made; what serves it must end with the test."""
+    place = EmbeddedPlace(tmp_path / "data")
+    yield place
+    place.clear()
