@@ -5,9 +5,11 @@
 pub mod backoff;
 pub mod clock;
 pub mod event;
+pub mod feed;
 pub mod instant;
 pub mod job;
 pub mod json;
+pub mod metrics;
 pub mod queue;
 pub mod runtime;
 
