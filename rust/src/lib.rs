@@ -3,9 +3,11 @@
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
 pub mod backoff;
+pub mod condition;
 pub mod event;
 pub mod instant;
 pub mod json;
+pub mod matcher;
 
 #[cfg(feature = "python")]
 mod python;
