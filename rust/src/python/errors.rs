@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::event::EventError;
+use crate::queue::QueueError;
 
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -35,4 +36,26 @@ impl From<EventError> for PyErr {
     fn from(error: EventError) -> Self {
         Python::attach(|py| exception(py, "EventError", (error.to_string(),), None))
     }
+}
+
+impl From<QueueError> for PyErr {
+    fn from(error: QueueError) -> Self {
+        Python::attach(|py| queue_exception(py, &error, None))
+    }
+}
+
+/// Makes the exception of an error of the queue, with what was done before it.
+pub fn queue_exception(
+    py: Python<'_>,
+    error: &QueueError,
+    summary: Option<Bound<'_, PyAny>>,
+) -> PyErr {
+    let name = match error {
+        QueueError::Unavailable(_) => "QueueUnavailable",
+        QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
+        QueueError::Full(_) => "QueueFull",
+        QueueError::Unsuitable(_) => "ServerUnsuitable",
+        QueueError::Refused(_) | QueueError::Corrupt(_) => "QueueError",
+    };
+    exception(py, name, (error.to_string(), summary), None)
 }

@@ -1,6 +1,7 @@
 //! The Python face of the core: the only folder that imports `PyO3`.
 
 mod backoff;
+mod bridge;
 mod convert;
 mod errors;
 mod event;
