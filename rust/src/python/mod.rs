@@ -2,7 +2,9 @@
 
 mod backoff;
 mod bridge;
+mod condition;
 mod convert;
 mod errors;
 mod event;
+mod matcher;
 mod module;
