@@ -98,6 +98,7 @@ impl PyFeed {
                         max_age_secs, known_actions, worker, info, suspects = false))]
     #[expect(
         clippy::too_many_arguments,
+        clippy::needless_pass_by_value,
         reason = "keyword arguments, each a setting of the worker"
     )]
     fn new(

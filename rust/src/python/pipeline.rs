@@ -52,6 +52,7 @@ impl PyPipeline {
                         max_delay_ms, jitter))]
     #[expect(
         clippy::too_many_arguments,
+        clippy::needless_pass_by_value,
         reason = "keyword arguments, each a field of the rule"
     )]
     fn set_rule(
