@@ -416,6 +416,8 @@ impl Ending {
 pub struct Found {
     /// Where it is.
     pub place: Place,
+    /// Its id and priority, save for a job that is pending, whose bytes alone know, or has ended.
+    pub member: Option<Member>,
     /// Its bytes, while it has not ended.
     pub bytes: Option<bytes::Bytes>,
     /// Its packed history.
