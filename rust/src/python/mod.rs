@@ -6,5 +6,8 @@ mod condition;
 mod convert;
 mod errors;
 mod event;
+mod feed;
 mod matcher;
 mod module;
+mod pipeline;
+mod queue;
