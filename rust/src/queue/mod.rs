@@ -12,10 +12,12 @@ mod inspect;
 pub mod keys;
 pub mod link;
 pub mod memory;
+pub mod overview;
 pub mod record;
 pub mod redis;
 mod reply;
 pub mod scripts;
+pub mod view;
 
 pub use engine::Engine;
 pub use error::QueueError;
