@@ -3,9 +3,15 @@
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
 pub mod backoff;
+pub mod clock;
+pub mod condition;
 pub mod event;
 pub mod instant;
+pub mod job;
 pub mod json;
+pub mod matcher;
+pub mod queue;
+pub mod runtime;
 
 #[cfg(feature = "python")]
 mod python;
