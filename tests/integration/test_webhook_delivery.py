@@ -123,14 +123,11 @@ async def deliver(
     receiver: Receiver, *, attempts: int = 1, ssl_context: ssl.SSLContext | None = None, **fields: Any
 ) -> list[ActionResult]:
     """Run attempts of a webhook to a receiver, all at once, over one sender."""
-    fields = {
-        "url": f"http://127.0.0.1:{receiver.port}/hook?a=b",
-        "allow_private": True,
-        "timeout_secs": 5,
-    } | fields
+    url = f"http://127.0.0.1:{receiver.port}/hook?a=b"
+    used: dict[str, Any] = {"url": url, "allow_private": True, "timeout_secs": 5, **fields}
     policy = DestinationPolicy()
     sender = PoolSender(policy, connections=attempts, ssl_context=ssl_context)
-    call = WebhookCall(resolve_webhook(WebhookAction(**fields), policy, environment={}), sender)
+    call = WebhookCall(resolve_webhook(WebhookAction(**used), policy, environment={}), sender)
     try:
         return list(await asyncio.gather(*(call.run(context_of()) for _ in range(attempts))))
     finally:
