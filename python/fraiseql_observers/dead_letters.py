@@ -95,7 +95,7 @@ class DeadLetterQueue:
 
     async def list(
         self, *, offset: int = 0, limit: int = 50, filter: DeadLetterFilter | None = None
-    ) -> list[JobView]:
+    ) -> Sequence[JobView]:
         """Return letters, the newest first.
 
         Args:
@@ -104,7 +104,7 @@ class DeadLetterQueue:
             filter: Which letters to choose; each page is read, so a narrow filter on many letters takes time.
         """
         if filter is None:
-            return list(await self._queue.dead_letters(offset=offset, limit=limit))
+            return await self._queue.dead_letters(offset=offset, limit=limit)
         found: list[JobView] = []
         async for letter in self._walk():
             if filter.accepts(letter):
