@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -41,18 +42,32 @@ class DeadLetterStore(Protocol):
         """Delete letters, each named by id and time of death in ms; answer which were there."""
 
 
+class DeathReason(StrEnum):
+    """Why a job will not run by itself any more."""
+
+    #: An attempt failed in a way that no further attempt can mend.
+    PERMANENT_ERROR = "permanent_error"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    #: It was running each time when a worker was lost.
+    CRASH_LIMIT = "crash_limit"
+    #: What is stored is no job.
+    CORRUPT = "corrupt"
+    #: It lived longer than ``max_age_secs``.
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
     """Chooses letters; what is ``None`` chooses all.
 
     Attributes:
         observer: The name of the rule.
-        reason: ``permanent_error``, ``retries_exhausted``, ``crash_limit``, ``corrupt`` or ``expired``.
+        reason: Why it died.
         action_type: ``webhook``, ``function`` and so on.
     """
 
     observer: str | None = None
-    reason: str | None = None
+    reason: DeathReason | None = None
     action_type: str | None = None
 
     def accepts(self, letter: JobView) -> bool:
@@ -118,9 +133,11 @@ class DeadLetterQueue:
         view = await self._queue.find(job_id)
         return view if view is not None and view.died_at is not None and view.ended is None else None
 
-    async def count(self) -> int:
-        """Return how many letters there are."""
-        return await self._queue.dead_count()
+    async def count(self, filter: DeadLetterFilter | None = None) -> int:
+        """Return how many letters there are; with a filter this reads all of them, page by page."""
+        if filter is None:
+            return await self._queue.dead_count()
+        return sum([filter.accepts(letter) async for letter in self._walk()])
 
     async def stats(self) -> DeadLetterStats:
         """Count the letters by reason, rule and action type; this reads all of them, page by page."""

@@ -111,7 +111,13 @@ class Inspector:
         """Return jobs of one state, next to run first where that means something."""
         return list(await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit))
 
-    async def cancel(self, job_id: UUID) -> Cancellation:
-        """Keep a job from running (again). A running one may finish its side effect; the answer says so."""
-        found = await self._queue.cancel(job_id)
-        return Cancellation(job_id, None if found == "missing" else JobState(found))
+    async def cancel(self, job_ids: Sequence[UUID]) -> list[Cancellation]:
+        """Keep jobs from running (again), and say for each what became of it.
+
+        One that runs at this moment may finish its side effect; its answer says so.
+        """
+        answers = []
+        for job_id in job_ids:
+            found = await self._queue.cancel(job_id)
+            answers.append(Cancellation(job_id, None if found == "missing" else JobState(found)))
+        return answers

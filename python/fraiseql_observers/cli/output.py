@@ -39,6 +39,10 @@ class Output:
         """Print a line of the result."""
         self.results.print(Text(text, style), soft_wrap=True)
 
+    def heading(self, text: str) -> None:
+        """Print a line above a part of the result."""
+        self.results.print(Text(f"\n{text}", "italic"))
+
     def raw(self, text: str) -> None:
         """Print lines of the result as they are."""
         sys.stdout.write(text)

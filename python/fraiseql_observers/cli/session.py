@@ -1,0 +1,30 @@
+"""From a configuration file to an open queue, for the length of one command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.queue import RedisJobQueue, build_job_queue
+
+T = TypeVar("T")
+
+
+def with_queue(config_file: Path, act: Callable[[RedisJobQueue, Config], Awaitable[T]]) -> T:
+    """Connect to the queue that a file names, do one thing with it, and leave it.
+
+    Raises:
+        ConfigError: If the file is not valid.
+        QueueUnavailable: If the server cannot be reached or refuses the login.
+        ServerUnsuitable: If the server must not hold jobs.
+    """
+    config = load_config(config_file)
+
+    async def session() -> T:
+        async with build_job_queue(config) as queue:
+            return await act(queue, config)
+
+    return asyncio.run(session())
