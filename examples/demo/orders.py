@@ -37,7 +37,9 @@ def order_events(count: int) -> Iterator[Event]:
             yield _event(number, "DELETE", orders.pop(rng.randrange(len(orders))), None)
 
 
-def _event(number: int, kind: str, order: dict[str, Any], changes: dict[str, Any] | None) -> Event:
+def _event(
+    number: int, kind: str, order: dict[str, Any], changes: dict[str, Any] | None
+) -> Event:
     return {
         "id": str(uuid5(NAMESPACE, f"event {number}")),
         "event_type": kind,
@@ -54,13 +56,22 @@ def _new_order(rng: Random, number: int) -> dict[str, Any]:
         "number": f"A-{number:05}",
         "status": "new",
         "total": rng.choice((12.5, 48, 99.99, 100, 250, 1200)),
-        "customer": {"tier": rng.choice(("basic", "gold")), "address": {"country": rng.choice(COUNTRIES)}},
+        "customer": {
+            "tier": rng.choice(("basic", "gold")),
+            "address": {"country": rng.choice(COUNTRIES)},
+        },
     }
     # Not every order has these: rules about them need `?` or has_field.
     if rng.random() < 0.3:
-        order["coupon"] = {"code": rng.choice(("SPRING", "FRIEND")), "percent": rng.choice((5, 10, 25))}
+        order["coupon"] = {
+            "code": rng.choice(("SPRING", "FRIEND")),
+            "percent": rng.choice((5, 10, 25)),
+        }
     if rng.random() < 0.2:
-        order["gift"] = {"wrap": rng.random() < 0.7, "message": 'Happy birthday,\n"Ana"!'}
+        order["gift"] = {
+            "wrap": rng.random() < 0.7,
+            "message": 'Happy birthday,\n"Ana"!',
+        }
     return order
 
 
@@ -73,7 +84,9 @@ def _change(rng: Random, order: dict[str, Any]) -> dict[str, Any]:
         return {"status": {"old": old, "new": new}}
     if what < 0.8:
         old_customer = order["customer"]
-        order["customer"] = old_customer | {"address": {"country": rng.choice(COUNTRIES)}}
+        order["customer"] = old_customer | {
+            "address": {"country": rng.choice(COUNTRIES)}
+        }
         return {"customer": {"old": old_customer, "new": order["customer"]}}
     old_total, new_total = order["total"], round(order["total"] * 0.9, 2)
     order["total"] = new_total

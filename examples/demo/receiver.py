@@ -19,6 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self, cast
+from uuid import UUID
 
 #: Seconds that an answer takes, so that some requests are on the way whenever the worker is killed.
 ANSWER_SECS = 0.01
@@ -35,14 +36,16 @@ class Receiver:
         self._key = base64.b64decode(signing_secret.removeprefix("whsec_"))
         self._lock = threading.Lock()
         #: How many times each job was answered with 200: more than once where a worker died before it could say so.
-        self.delivered: Counter[str] = Counter()
+        self.delivered: Counter[UUID] = Counter()
         #: How many requests were answered with each status.
         self.answers: Counter[int] = Counter()
         #: Requests without a valid signature.
         self.badly_signed = 0
-        self._seen: set[str] = set()
+        self._seen: set[UUID] = set()
         self._server = _Server(("127.0.0.1", 0), self)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="demo-receiver", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="demo-receiver", daemon=True
+        )
 
     def url(self, path: str) -> str:
         """Return the address of one of the paths."""
@@ -53,19 +56,26 @@ class Receiver:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, path: str, job_id: str, signed: bytes, signatures: str) -> HTTPStatus:
+    def answer(
+        self, path: str, job_id: UUID, signed: bytes, signatures: str
+    ) -> HTTPStatus:
         """Decide about one request and remember the decision."""
         mac = base64.b64encode(hmac.digest(self._key, signed, "sha256")).decode()
-        is_signed = any(hmac.compare_digest(f"v1,{mac}", given) for given in signatures.split())
+        is_signed = any(
+            hmac.compare_digest(f"v1,{mac}", given) for given in signatures.split()
+        )
         with self._lock:
             is_first = job_id not in self._seen
             self._seen.add(job_id)
-            status = _status(path, is_unlucky=is_first and int(job_id[:8], 16) % 8 == 0)
+            status = _status(path, is_unlucky=is_first and job_id.int % 8 == 0)
             self.answers[status] += 1
             self.badly_signed += not is_signed
             if status == HTTPStatus.OK:
@@ -102,10 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        job_id = self.headers.get("webhook-id", "")
-        signed = f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
+        job_id = self.headers["webhook-id"]
+        signed = (
+            f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
+        )
         status = cast(_Server, self.server).receiver.answer(
-            self.path, job_id, signed, self.headers.get("webhook-signature", "")
+            self.path, UUID(job_id), signed, self.headers.get("webhook-signature", "")
         )
         time.sleep(ANSWER_SECS)
         self.send_response(status)

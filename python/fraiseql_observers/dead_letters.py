@@ -75,8 +75,14 @@ class DeadLetterFilter:
         job = letter.job
         return (
             (self.reason is None or letter.reason == self.reason)
-            and (self.observer is None or (job is not None and job.observer == self.observer))
-            and (self.action_type is None or (job is not None and job.action_type == self.action_type))
+            and (
+                self.observer is None
+                or (job is not None and job.observer == self.observer)
+            )
+            and (
+                self.action_type is None
+                or (job is not None and job.action_type == self.action_type)
+            )
         )
 
 
@@ -109,7 +115,11 @@ class DeadLetterQueue:
         self._queue = queue
 
     async def list(
-        self, *, offset: int = 0, limit: int = 50, filter: DeadLetterFilter | None = None
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        filter: DeadLetterFilter | None = None,
     ) -> Sequence[JobView]:
         """Return letters, the newest first.
 
@@ -131,7 +141,11 @@ class DeadLetterQueue:
     async def get(self, job_id: UUID) -> JobView | None:
         """Return the letter with this id, or ``None`` where the job is no dead letter (any more)."""
         view = await self._queue.find(job_id)
-        return view if view is not None and view.died_at is not None and view.ended is None else None
+        return (
+            view
+            if view is not None and view.died_at is not None and view.ended is None
+            else None
+        )
 
     async def count(self, filter: DeadLetterFilter | None = None) -> int:
         """Return how many letters there are; with a filter this reads all of them, page by page."""
@@ -251,7 +265,11 @@ class DeadLetterQueue:
             answers = await act(chosen) if chosen else []
             # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of the two
             # shows when the same place of the list is read again: what is still there has stayed.
-            refused.update(letter for letter, was_done in zip(chosen, answers, strict=True) if not was_done)
+            refused.update(
+                letter
+                for letter, was_done in zip(chosen, answers, strict=True)
+                if not was_done
+            )
             done += sum(answers)
             stayed += len(page) - len(chosen)
             if on_progress is not None:

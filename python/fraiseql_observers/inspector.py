@@ -62,7 +62,11 @@ class Cancellation:
     @property
     def is_cancelled(self) -> bool:
         """Whether the job was still going to run, or ran, and now will not be tried again."""
-        return self.found_state in {JobState.PENDING, JobState.SCHEDULED, JobState.RUNNING}
+        return self.found_state in {
+            JobState.PENDING,
+            JobState.SCHEDULED,
+            JobState.RUNNING,
+        }
 
     @property
     def may_have_acted(self) -> bool:
@@ -106,10 +110,17 @@ class Inspector:
         return await self._queue.find(job_id)
 
     async def jobs(
-        self, state: JobState, *, queue: str | None = None, offset: int = 0, limit: int = 50
+        self,
+        state: JobState,
+        *,
+        queue: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
     ) -> list[JobView]:
         """Return jobs of one state, next to run first where that means something."""
-        return list(await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit))
+        return list(
+            await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit)
+        )
 
     async def cancel(self, job_ids: Sequence[UUID]) -> list[Cancellation]:
         """Keep jobs from running (again), and say for each what became of it.
@@ -119,5 +130,7 @@ class Inspector:
         answers = []
         for job_id in job_ids:
             found = await self._queue.cancel(job_id)
-            answers.append(Cancellation(job_id, None if found == "missing" else JobState(found)))
+            answers.append(
+                Cancellation(job_id, None if found == "missing" else JobState(found))
+            )
         return answers

@@ -50,7 +50,9 @@ class LineReader:
         self._chunks: SimpleQueue[bytes | OSError | None] = SimpleQueue()
         self._room = threading.BoundedSemaphore(READ_AHEAD_CHUNKS)
         self._ended = False
-        self._thread = threading.Thread(target=self._read_ahead, name="fraiseql-line-reader", daemon=True)
+        self._thread = threading.Thread(
+            target=self._read_ahead, name="fraiseql-line-reader", daemon=True
+        )
         self._thread.start()
         #: Bytes taken from the stream so far, for progress bars.
         self.bytes_read = 0
@@ -139,7 +141,9 @@ class _LineSplitter:
     def _take(self) -> Line:
         content = b"".join(self._parts).strip()
         is_too_long = self._length > self._max + 1 or len(content) > self._max
-        line = Line(self._number, b"" if is_too_long else content, self._length, is_too_long)
+        line = Line(
+            self._number, b"" if is_too_long else content, self._length, is_too_long
+        )
         self._parts.clear()
         self._length = 0
         self._number += 1

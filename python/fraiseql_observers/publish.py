@@ -117,10 +117,15 @@ class PublishReport:
         self.queued += summary.jobs_queued
         self.duplicates += summary.duplicates
         self.skipped += summary.conditions_skipped
-        self.matched += bool(summary.jobs_queued or summary.duplicates or summary.queueing_errors)
+        self.matched += bool(
+            summary.jobs_queued or summary.duplicates or summary.queueing_errors
+        )
         self.not_queued += bool(summary.queueing_errors)
         for text in summary.errors:
-            if text in self.condition_errors or len(self.condition_errors) < MAX_CONDITION_TEXTS:
+            if (
+                text in self.condition_errors
+                or len(self.condition_errors) < MAX_CONDITION_TEXTS
+            ):
                 self.condition_errors[text] = self.condition_errors.get(text, 0) + 1
 
 
@@ -179,7 +184,9 @@ class Publisher:
         ended = False
         while not (ended or self._stopping):
             try:
-                line = reader.next(max(0.0, send_by - time.monotonic()) if batch else None)
+                line = reader.next(
+                    max(0.0, send_by - time.monotonic()) if batch else None
+                )
             except TimeoutError:
                 self._send(batch)
                 continue
@@ -190,13 +197,18 @@ class Publisher:
                     send_by = time.monotonic() + self._hold_secs
                 batch.append(event)
             # The deadline holds on a stream of blank or bad lines too, where `next` never times out.
-            if batch and (len(batch) == self._batch_size or time.monotonic() >= send_by):
+            if batch and (
+                len(batch) == self._batch_size or time.monotonic() >= send_by
+            ):
                 self._send(batch)
         self._send(batch)
 
     def _read(self, line: Line) -> EntityEvent | None:
         if line.is_too_long:
-            self._refuse(line, f"{line.length} bytes are more than an event may have (storage.max_payload_bytes)")
+            self._refuse(
+                line,
+                f"{line.length} bytes are more than an event may have (storage.max_payload_bytes)",
+            )
             return None
         if not line.content:
             return None
@@ -238,7 +250,9 @@ def derive_event_id(line: bytes) -> UUID:
     Source:
         RFC 9562, section 5.5 (UUID version 5).
     """
-    digest = hashlib.sha1(EVENT_ID_NAMESPACE.bytes + line, usedforsecurity=False).digest()
+    digest = hashlib.sha1(
+        EVENT_ID_NAMESPACE.bytes + line, usedforsecurity=False
+    ).digest()
     return UUID(bytes=digest[:16], version=5)
 
 

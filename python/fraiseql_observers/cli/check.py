@@ -19,7 +19,10 @@ app = typer.Typer(no_args_is_help=True, help="Look at a configuration.")
 @app.command("check")
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", envvar=CONFIG_VARIABLE, help="The configuration.")
+        Path,
+        typer.Argument(
+            metavar="FILE", envvar=CONFIG_VARIABLE, help="The configuration."
+        ),
     ] = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:

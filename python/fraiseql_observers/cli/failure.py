@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from fraiseql_observers.errors import ConfigError, ObserversError, QueueUnavailable, ServerUnsuitable
+from fraiseql_observers.errors import (
+    ConfigError,
+    ObserversError,
+    QueueUnavailable,
+    ServerUnsuitable,
+)
 
 
 class ExitCode(IntEnum):

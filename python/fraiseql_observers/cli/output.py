@@ -32,7 +32,10 @@ class Output:
 
     def json(self, value: Any) -> None:
         """Print one JSON document on standard output, on one line."""
-        sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+        sys.stdout.write(
+            orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
+            + "\n"
+        )
         sys.stdout.flush()
 
     def text(self, text: str, style: str = "") -> None:
@@ -47,19 +50,37 @@ class Output:
         """Print lines of the result as they are."""
         sys.stdout.write(text)
 
-    def pairs(self, rows: Sequence[tuple[str, object]], *, title: str | None = None) -> None:
+    def pairs(
+        self, rows: Sequence[tuple[str, object]], *, title: str | None = None
+    ) -> None:
         """Print names and their values, one pair a line."""
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+        table = Table(
+            box=None,
+            show_header=False,
+            padding=(0, 2, 0, 0),
+            title=title,
+            title_justify="left",
+        )
         table.add_column(style="bold")
         table.add_column(overflow="fold")
         self._print(table, rows)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        title: str | None = None,
+    ) -> None:
         """Print rows under headings; numbers are set to the right."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+        table = Table(
+            box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left"
+        )
         for index, name in enumerate(columns):
             is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+            table.add_column(
+                name, justify="right" if is_number else "left", overflow="fold"
+            )
         self._print(table, rows, header=columns)
 
     def note(self, text: str) -> None:
@@ -77,7 +98,12 @@ class Output:
     def _message(self, kind: str, style: str, text: str) -> None:
         self.messages.print(Text.assemble((f"{kind}: ", style), text), soft_wrap=True)
 
-    def _print(self, table: Table, rows: Sequence[Sequence[object]], header: Sequence[str] | None = None) -> None:
+    def _print(
+        self,
+        table: Table,
+        rows: Sequence[Sequence[object]],
+        header: Sequence[str] | None = None,
+    ) -> None:
         cells = [[shown(value) for value in row] for row in rows]
         if self.results.is_terminal:
             for row in cells:

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from fraiseql_observers.cli.clean import one_line
 from fraiseql_observers.cli.output import Output
@@ -52,7 +60,9 @@ class PublishProgress:
         with self._bar:
             yield
         if self._bad_lines > MAX_TOLD_LINES:
-            self._output.error(f"{self._bad_lines - MAX_TOLD_LINES} more lines are no events")
+            self._output.error(
+                f"{self._bad_lines - MAX_TOLD_LINES} more lines are no events"
+            )
 
     def update(self, report: PublishReport) -> None:
         """Move the bar to where the run is."""

@@ -59,7 +59,9 @@ def publish(
             on_bad_line=progress.tell_bad_line,
             on_batch=progress.update,
         )
-        reader = LineReader(stream.fileno(), max_line_bytes=settings.storage.max_payload_bytes)
+        reader = LineReader(
+            stream.fileno(), max_line_bytes=settings.storage.max_payload_bytes
+        )
         with _stopped_by_ctrl_c(publisher), progress.shown(reader):
             report = publisher.run(reader)
     _print(output, report, as_json=as_json)
@@ -102,7 +104,9 @@ def _print(output: Output, report: PublishReport, *, as_json: bool) -> None:
     else:
         output.pairs(list(report.to_dict().items()))
     if report.derived_ids:
-        output.note(f"{_events(report.derived_ids)} had no id and got one from the bytes of the line")
+        output.note(
+            f"{_events(report.derived_ids)} had no id and got one from the bytes of the line"
+        )
     for text, count in report.condition_errors.items():
         output.warning(f"{text} ({count} times)" if count > 1 else text)
     if report.failure is not None:
@@ -110,7 +114,9 @@ def _print(output: Output, report: PublishReport, *, as_json: bool) -> None:
     if report.interrupted:
         output.warning("interrupted: the counts are of what was read until then")
     if report.failure is not None or report.interrupted or report.not_queued:
-        output.note("publish the same again to add the rest; what is stored is not stored twice")
+        output.note(
+            "publish the same again to add the rest; what is stored is not stored twice"
+        )
 
 
 def _events(count: int) -> str:
