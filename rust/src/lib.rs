@@ -2,5 +2,8 @@
 //!
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
+pub mod queue;
+pub mod runtime;
+
 #[cfg(feature = "python")]
 mod python;

@@ -1,0 +1,34 @@
+//! What can go wrong between us and the queue, by what the caller should do.
+
+use thiserror::Error;
+
+/// Why the queue did not do what was asked. Texts never hold a password.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// It cannot be reached or cannot answer now, and nothing was sent: try again after backoff.
+    #[error("the queue is not available: {0}")]
+    Unavailable(String),
+    /// The request was sent and no answer came: it may have been done. Repeating the same ids is safe.
+    #[error("the queue did not confirm: {0}")]
+    Unconfirmed(String),
+    /// The bound or the memory is reached; nothing was stored.
+    #[error("the queue is full: {0}")]
+    Full(String),
+    /// The login is refused, or the user may not do this: no use in trying again.
+    #[error("the server refuses the login or a command: {0}")]
+    Refused(String),
+    /// The server must not hold jobs: too old, evicting, foreign keys, or less durable than asked.
+    #[error("the server is unsuitable: {0}")]
+    Unsuitable(String),
+    /// A reply or a stored value is not what this protocol writes.
+    #[error("unexpected data in the queue: {0}")]
+    Corrupt(String),
+}
+
+impl QueueError {
+    /// Whether the same call may succeed later without a change.
+    pub const fn transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Unconfirmed(_))
+    }
+}

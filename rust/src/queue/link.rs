@@ -1,0 +1,233 @@
+//! One connection to the server that is made again when it is lost.
+//!
+//! Nothing here repeats a command: the caller knows whether that is safe. Every reply has a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Value};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::QueueError;
+use super::facts::ServerFacts;
+
+/// Longest that making a connection may take, the greeting included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest that the reply to a command that does not block may take.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection as it is now.
+#[derive(Clone)]
+pub struct Live {
+    connection: MultiplexedConnection,
+    /// What the server said of itself when the connection was made.
+    pub facts: Arc<ServerFacts>,
+    /// Grows with each connection of this link.
+    pub generation: u64,
+}
+
+/// A place for one connection.
+pub struct Link {
+    client: Client,
+    endpoint: String,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    live: Option<Live>,
+    generation: u64,
+}
+
+impl Link {
+    /// A link that connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// `Unsuitable` where the url is none.
+    pub fn new(url: &str) -> Result<Self, QueueError> {
+        let client = Client::open(url).map_err(|_| QueueError::Unsuitable("the url is not a Redis url".to_owned()))?;
+        let endpoint = client.get_connection_info().addr().to_string();
+        Ok(Self {
+            client,
+            endpoint,
+            slot: Mutex::default(),
+        })
+    }
+
+    /// The connection, made now if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `Refused` or `Unsuitable`; nothing has been asked of the server then.
+    pub async fn live(&self) -> Result<Live, QueueError> {
+        let mut slot = self.slot.lock().await;
+        if let Some(live) = &slot.live {
+            return Ok(live.clone());
+        }
+        let made = timeout(CONNECT_TIMEOUT, self.connect())
+            .await
+            .map_err(|_| QueueError::Unavailable(format!("{} does not answer", self.endpoint)))?;
+        let (connection, facts) = made?;
+        slot.generation += 1;
+        let live = Live {
+            connection,
+            facts: Arc::new(facts),
+            generation: slot.generation,
+        };
+        slot.live = Some(live.clone());
+        Ok(live)
+    }
+
+    async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), QueueError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(None);
+        let mut connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(|error| self.classify(&error, false))?;
+        let mut info = redis::cmd("INFO");
+        info.arg("server").arg("replication").arg("memory").arg("persistence");
+        let text = match connection.send_packed_command(&info).await {
+            Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(Value::VerbatimString { text, .. }) => text,
+            Ok(_) => return Err(QueueError::Unsuitable("the server does not describe itself".to_owned())),
+            Err(error) => return Err(self.classify(&error, false)),
+        };
+        let mut config_get = redis::cmd("CONFIG");
+        config_get.arg("GET").arg("appendfsync");
+        // A least-privilege user may not read the configuration; the facts then say less, never more.
+        let fsync = match connection.send_packed_command(&config_get).await {
+            Ok(Value::Array(pair)) => match pair.get(1) {
+                Some(Value::BulkString(value)) => Some(String::from_utf8_lossy(value).into_owned()),
+                _ => None,
+            },
+            Err(error) if error.is_io_error() => return Err(self.classify(&error, false)),
+            Ok(_) | Err(_) => None,
+        };
+        let facts = ServerFacts::read(&text, fsync.as_deref())?;
+        Ok((connection, facts))
+    }
+
+    /// Sends a command and waits for its reply at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// `Unconfirmed` where the connection broke or the time ran out after sending; else by the kind of reply.
+    /// After any of these the next call makes a new connection if this one can no longer be trusted.
+    pub async fn call(&self, live: &Live, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
+        let mut connection = live.connection.clone();
+        match timeout(limit, connection.send_packed_command(command)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                if error.code() == Some("NOSCRIPT") {
+                    return Err(CallError::NoScript);
+                }
+                if error.is_io_error() || error.is_connection_dropped() || moved_away(&error) {
+                    self.forget(live).await;
+                }
+                Err(CallError::Queue(self.classify(&error, true)))
+            }
+            Err(_) => {
+                self.forget(live).await;
+                let text = format!("{} did not answer within {} s", self.endpoint, limit.as_secs());
+                Err(CallError::Queue(QueueError::Unconfirmed(text)))
+            }
+        }
+    }
+
+    /// Gives up a connection, unless a newer one has taken its place already.
+    pub async fn forget(&self, live: &Live) {
+        let mut slot = self.slot.lock().await;
+        if slot
+            .live
+            .as_ref()
+            .is_some_and(|current| current.generation == live.generation)
+        {
+            slot.live = None;
+        }
+    }
+
+    /// The address without credentials.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn classify(&self, error: &RedisError, sent: bool) -> QueueError {
+        let at = &self.endpoint;
+        let said = || {
+            format!(
+                "{at}: {}",
+                error.detail().map_or_else(|| error.to_string(), str::to_owned)
+            )
+        };
+        match error.code() {
+            Some("OOM") => return QueueError::Full(format!("{at}: the server's memory is full")),
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+                return QueueError::Refused(format!(
+                    "{at}: {} {}",
+                    error.code().unwrap_or_default(),
+                    error.detail().unwrap_or_default()
+                ));
+            }
+            Some("MOVED" | "ASK" | "CROSSSLOT") => {
+                return QueueError::Unsuitable(format!(
+                    "{at} is a node of a cluster, which this version does not support"
+                ));
+            }
+            Some("WRONGTYPE") => return QueueError::Corrupt(said()),
+            Some(
+                code @ ("READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "UNKILLABLE" | "MISCONF" | "NOREPLICAS"
+                | "TRYAGAIN" | "CLUSTERDOWN"),
+            ) => {
+                return QueueError::Unavailable(format!("{at} answers {code}"));
+            }
+            _ => {}
+        }
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => QueueError::Refused(format!("{at}: the login is refused")),
+            ErrorKind::InvalidClientConfig => QueueError::Unsuitable(said()),
+            _ if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() => {
+                let text = format!("{at}: {}", plain(error));
+                if sent {
+                    QueueError::Unconfirmed(text)
+                } else {
+                    QueueError::Unavailable(text)
+                }
+            }
+            _ if said().contains("max number of clients") => QueueError::Unavailable(said()),
+            _ => QueueError::Corrupt(said()),
+        }
+    }
+}
+
+/// Why a call has no value.
+pub enum CallError {
+    /// The server has forgotten the script; nothing was done.
+    NoScript,
+    /// Everything else.
+    Queue(QueueError),
+}
+
+/// Whether the reply says that another server has to be asked, which only a new connection can find.
+fn moved_away(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "NOAUTH"))
+}
+
+/// What happened to a connection, in words.
+fn plain(error: &RedisError) -> String {
+    if error.is_connection_refusal() {
+        "connection refused".to_owned()
+    } else if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connection_dropped() {
+        "the connection was lost".to_owned()
+    } else {
+        error.to_string()
+    }
+}

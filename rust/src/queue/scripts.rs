@@ -1,0 +1,149 @@
+//! The Lua scripts: their texts, how they are run, and that they are loaded again when the server has forgotten them.
+
+use redis::{Cmd, Value};
+
+use super::QueueError;
+use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
+
+/// A step of a lane; each is one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the head of each file is its documentation")]
+pub enum Script {
+    Open,
+    Enqueue,
+    Join,
+    Beat,
+    Turn,
+    Ack,
+    Nack,
+    Release,
+    Leave,
+    Reclaim,
+    Cancel,
+    Find,
+    Replay,
+    Remove,
+    Unpark,
+    Rotate,
+    Stats,
+}
+
+const PRELUDE: &str = include_str!("../scripts/prelude.lua");
+
+const FILES: [(Script, &str); 17] = [
+    (Script::Open, include_str!("../scripts/open.lua")),
+    (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
+    (Script::Join, include_str!("../scripts/join.lua")),
+    (Script::Beat, include_str!("../scripts/beat.lua")),
+    (Script::Turn, include_str!("../scripts/turn.lua")),
+    (Script::Ack, include_str!("../scripts/ack.lua")),
+    (Script::Nack, include_str!("../scripts/nack.lua")),
+    (Script::Release, include_str!("../scripts/release.lua")),
+    (Script::Leave, include_str!("../scripts/leave.lua")),
+    (Script::Reclaim, include_str!("../scripts/reclaim.lua")),
+    (Script::Cancel, include_str!("../scripts/cancel.lua")),
+    (Script::Find, include_str!("../scripts/find.lua")),
+    (Script::Replay, include_str!("../scripts/replay.lua")),
+    (Script::Remove, include_str!("../scripts/remove.lua")),
+    (Script::Unpark, include_str!("../scripts/unpark.lua")),
+    (Script::Rotate, include_str!("../scripts/rotate.lua")),
+    (Script::Stats, include_str!("../scripts/stats.lua")),
+];
+
+/// The server's clock, read once a call: it may move within a script on older servers.
+const SERVER_CLOCK: &str = "local CLOCK_KEYS = 0
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+";
+
+/// A clock that tests set: the value of the last key.
+const MANUAL_CLOCK: &str = "local CLOCK_KEYS = 1
+local function now_ms()
+  return tonumber(redis.call('GET', KEYS[#KEYS]) or '0')
+end
+";
+
+/// All scripts, ready to run.
+pub struct Scripts {
+    loaded: Vec<(String, String)>,
+    manual_clock: bool,
+}
+
+impl Scripts {
+    /// The scripts under the server's clock, or under the clock key of each lane.
+    pub fn new(manual_clock: bool) -> Self {
+        let clock = if manual_clock { MANUAL_CLOCK } else { SERVER_CLOCK };
+        let loaded = FILES
+            .iter()
+            .map(|(_, file)| {
+                let (shebang, body) = file.split_once('\n').unwrap_or((file, ""));
+                let text = format!("{shebang}\n{clock}{PRELUDE}{body}");
+                let digest = sha1_smol::Sha1::from(&text).digest().to_string();
+                (digest, text)
+            })
+            .collect();
+        Self { loaded, manual_clock }
+    }
+
+    /// Starts a call; arguments are added to the command that is returned.
+    pub fn command(&self, script: Script, keys: &[&str], clock: &str) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command
+            .arg(&self.entry(script).0)
+            .arg(keys.len() + usize::from(self.manual_clock));
+        for key in keys {
+            command.arg(key);
+        }
+        if self.manual_clock {
+            command.arg(clock);
+        }
+        command
+    }
+
+    /// Runs a call that `command` began; a script that the server has forgotten is loaded once, in between.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Link::call`].
+    pub async fn run(&self, link: &Link, live: &Live, script: Script, command: &Cmd) -> Result<Value, QueueError> {
+        match link.call(live, command, REPLY_TIMEOUT).await {
+            Ok(value) => Ok(value),
+            Err(CallError::Queue(error)) => Err(error),
+            Err(CallError::NoScript) => {
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(&self.entry(script).1);
+                self.plain(link, live, &load).await?;
+                self.plain(link, live, command).await
+            }
+        }
+    }
+
+    async fn plain(&self, link: &Link, live: &Live, command: &Cmd) -> Result<Value, QueueError> {
+        link.call(live, command, REPLY_TIMEOUT)
+            .await
+            .map_err(|error| match error {
+                CallError::Queue(error) => error,
+                // Somebody flushes the scripts faster than we load them.
+                CallError::NoScript => QueueError::Unavailable("the server forgets its scripts".to_owned()),
+            })
+    }
+
+    fn entry(&self, script: Script) -> &(String, String) {
+        &self.loaded[script as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_stands_at_its_own_place() {
+        for (place, (script, text)) in FILES.iter().enumerate() {
+            assert_eq!(*script as usize, place);
+            assert!(text.starts_with("#!lua"), "{script:?} has no flags line");
+        }
+    }
+}

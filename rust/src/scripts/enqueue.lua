@@ -1,0 +1,83 @@
+#!lua
+-- enqueue: store new jobs, each once. No allow-oom: a full memory refuses the whole call before it starts.
+--
+-- KEYS  [1] jobs   [2] [3] done sets   [4]..[7] pending c h d l   [8] scheduled   [9] wake   [10] meta
+-- ARGV  [1] n   [2] bound on pending jobs, 0 = none   [3] n priority letters in one string,
+--       then n ids, n due times (ms; `0` = now, `+ms` = after that long), n job byte strings
+-- Returns n digits, 1 stored and 0 known already; or `full`, or `unopened` where meta has no marker.
+-- Keeps: an id is in at most one of pending, scheduled, running, suspects, parked, dead, done.
+local n = tonumber(ARGV[1])
+local bound = tonumber(ARGV[2])
+local letters = ARGV[3]
+local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7]}
+local now = now_ms()
+
+if not redis.call('HGET', KEYS[10], 'marker') then
+  return 'unopened'
+end
+local ended = redis.call('SMISMEMBER', KEYS[2], unpack(ARGV, 4, 3 + n))
+local ended_before = redis.call('SMISMEMBER', KEYS[3], unpack(ARGV, 4, 3 + n))
+local depth = redis.call('LLEN', KEYS[4]) + redis.call('LLEN', KEYS[5]) + redis.call('LLEN', KEYS[6]) + redis.call('LLEN', KEYS[7])
+local earliest = redis.call('ZRANGE', KEYS[8], 0, 0, 'WITHSCORES')[2]
+redis.call('LLEN', KEYS[9])
+redis.call('HLEN', KEYS[1])
+if bound > 0 and depth + n > bound then
+  local new = 0
+  for i = 1, n do
+    if ended[i] == 0 and ended_before[i] == 0 and redis.call('HEXISTS', KEYS[1], ARGV[3 + i]) == 0 then
+      new = new + 1
+    end
+  end
+  if new > 0 and depth + new > bound then
+    return 'full'
+  end
+end
+
+local out, stored, ready, later = {}, 0, {c = {}, h = {}, d = {}, l = {}}, {}
+local first_due
+for i = 1, n do
+  local id = ARGV[3 + i]
+  if ended[i] == 0 and ended_before[i] == 0 and redis.call('HSETNX', KEYS[1], id, ARGV[3 + 2 * n + i]) == 1 then
+    stored = stored + 1
+    out[i] = '1'
+    local letter = string.sub(letters, i, i)
+    local due = ARGV[3 + n + i]
+    local at = tonumber(due)
+    if string.sub(due, 1, 1) == '+' then
+      at = at + now
+    end
+    if at <= now then
+      local list = ready[letter]
+      list[#list + 1] = id .. letter
+    else
+      later[#later + 1] = at
+      later[#later + 1] = id .. letter
+      if not first_due or at < first_due then
+        first_due = at
+      end
+    end
+  else
+    out[i] = '0'
+  end
+end
+if stored == 0 then
+  return table.concat(out)
+end
+local tokens = 0
+for letter, members in pairs(ready) do
+  if #members > 0 then
+    redis.call('LPUSH', lists[letter], unpack(members))
+    tokens = tokens + #members
+  end
+end
+if #later > 0 then
+  redis.call('ZADD', KEYS[8], unpack(later))
+  if not earliest or first_due < tonumber(earliest) then
+    tokens = tokens + 1
+  end
+end
+if tokens > 0 then
+  wake(KEYS[9], tokens)
+end
+redis.call('HINCRBY', KEYS[10], 'enqueued', stored)
+return table.concat(out)

@@ -1,0 +1,89 @@
+-- prelude: what several scripts share. It is put behind the first line of every script.
+--
+-- A member is a 16-byte job id and one priority letter (c, h, d, l); sets of ids leave the letter out.
+
+-- How many idle workers one call may wake; they wake each other from there.
+local MAX_TOKENS = 4
+
+local function id_of(member)
+  return string.sub(member, 1, 16)
+end
+
+-- Puts up to `count` wake tokens on the list that idle workers block on.
+local function wake(list, count)
+  local wanted = math.min(count, MAX_TOKENS) - redis.call('LLEN', list)
+  for _ = 1, wanted do
+    redis.call('LPUSH', list, '1')
+  end
+end
+
+-- Puts members at the head of their pending lists; the first of them comes out first.
+local function put_at_head(lists, members)
+  for i = #members, 1, -1 do
+    redis.call('RPUSH', lists[string.sub(members[i], 17)], members[i])
+  end
+end
+
+-- Remembers the run id of the server. A new one means a restart or a failover: for `hold_ms` nothing is
+-- reclaimed, so that live workers can renew their leases first. Returns whether the hold lasts.
+local function held_back(meta, now, run_id, hold_ms)
+  local known = redis.call('HMGET', meta, 'run_id', 'hold_until')
+  if known[1] ~= run_id then
+    redis.call('HSET', meta, 'run_id', run_id, 'hold_until', now + hold_ms)
+    return true
+  end
+  return now < tonumber(known[2] or '0')
+end
+
+-- Marks an id as ended, so that it cannot be enqueued again within the dedupe window.
+-- `how` is one letter: c cancelled, r removed, t trimmed, l logged. keys: done:0 done:1 ended:0 ended:1.
+local function entomb(keys, meta, id, how)
+  local epoch = tonumber(redis.call('HGET', meta, 'epoch') or '0')
+  redis.call('SADD', keys[1 + epoch], id)
+  redis.call('HSET', keys[3 + epoch], id, how)
+end
+
+-- Puts a job among the dead letters, then lets the oldest go where there are more than `max`, at most
+-- `bound` of them in one call. dead: {dead, failures, jobs, history, crashes}, tombs as in `entomb`.
+local function bury(dead, tombs, meta, now, member, failure, max, bound)
+  redis.call('ZADD', dead[1], now, member)
+  redis.call('HSET', dead[2], id_of(member), failure)
+  redis.call('HDEL', dead[5], id_of(member))
+  redis.call('HINCRBY', meta, 'dead', 1)
+  local over = math.min(redis.call('ZCARD', dead[1]) - max, bound)
+  if over <= 0 then
+    return
+  end
+  local oldest = redis.call('ZPOPMIN', dead[1], over)
+  for i = 1, #oldest, 2 do
+    local id = id_of(oldest[i])
+    redis.call('HDEL', dead[2], id)
+    redis.call('HDEL', dead[3], id)
+    redis.call('HDEL', dead[4], id)
+    entomb(tombs, meta, id, 't')
+  end
+  redis.call('HINCRBY', meta, 'trimmed', #oldest / 2)
+end
+
+-- Appends the records of finished jobs to the stream of recent ones and drops the oldest entries that are
+-- beyond `max` jobs or older than `keep_ms`: at most two a call, since a call adds at most one.
+local function record(recent, meta, now, records, max, keep_ms)
+  local total = tonumber(redis.call('HGET', meta, 'recent') or '0')
+  local before = total
+  if #records > 0 and max > 0 and keep_ms > 0 then
+    redis.call('XADD', recent, '*', 'n', #records, 'at', now, 'r', table.concat(records, '\n'))
+    total = total + #records
+  end
+  local oldest = redis.call('XRANGE', recent, '-', '+', 'COUNT', 2)
+  for i = 1, #oldest do
+    local count, at = tonumber(oldest[i][2][2]), tonumber(oldest[i][2][4])
+    if total - count < max and now - at < keep_ms then
+      break
+    end
+    redis.call('XDEL', recent, oldest[i][1])
+    total = total - count
+  end
+  if total ~= before then
+    redis.call('HSET', meta, 'recent', total)
+  end
+end

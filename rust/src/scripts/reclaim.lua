@@ -1,0 +1,70 @@
+#!lua flags=allow-oom
+-- reclaim: move on the jobs of an incarnation whose lease ran out, and count a crash for each.
+--
+-- KEYS  [1] leases   [2] running hash of the lost incarnation   [3] cancels of it   [4]..[7] pending c h d l   [8] suspects
+--       [9] crashes   [10] dead   [11] failures   [12] jobs   [13] history   [14] [15] done sets   [16] [17] ended hashes
+--       [18] meta   [19] workers   [20] calls   [21] wake
+-- ARGV  [1] lost incarnation   [2] run id of the server   [3] hold in ms after a change of run id   [4] most jobs a call
+--       [5] crashes that bury a job   [6] ms within which they count   [7] most dead letters   [8] failure of a buried job
+-- Returns {jobs moved, jobs still held, members buried}; {0, -1} while reclaiming is held back or the lease is alive.
+-- The first crash sends a job to the head of its list, the second and later ones to the suspects, who run alone.
+-- Keeps: an id is in exactly one of pending, scheduled, running, suspects, parked, dead, done.
+local now = now_ms()
+local most = tonumber(ARGV[4])
+local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7]}
+local dead = {KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[9]}
+local tombs = {KEYS[14], KEYS[15], KEYS[16], KEYS[17]}
+local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if held_back(KEYS[18], now, ARGV[2], tonumber(ARGV[3])) or not expiry or tonumber(expiry) > now then
+  return {0, -1, {}}
+end
+redis.call('SCARD', KEYS[3])
+for i = 4, 8 do
+  redis.call('LLEN', KEYS[i])
+end
+redis.call('ZCARD', KEYS[10])
+for _, i in ipairs({9, 11, 12, 13, 16, 17, 19, 20}) do
+  redis.call('HLEN', KEYS[i])
+end
+redis.call('SCARD', KEYS[14])
+redis.call('SCARD', KEYS[15])
+redis.call('LLEN', KEYS[21])
+local members = redis.call('HRANDFIELD', KEYS[2], most) or {}
+local again, buried = {}, {}
+for i = 1, #members do
+  local member = members[i]
+  local id = id_of(member)
+  redis.call('HDEL', KEYS[2], member)
+  local count = 1
+  local before = redis.call('HGET', KEYS[9], id)
+  if before then
+    local split = string.find(before, ':', 1, true)
+    if now - tonumber(string.sub(before, split + 1)) < tonumber(ARGV[6]) then
+      count = tonumber(string.sub(before, 1, split - 1)) + 1
+    end
+  end
+  if count >= tonumber(ARGV[5]) then
+    bury(dead, tombs, KEYS[18], now, member, ARGV[8], tonumber(ARGV[7]), 2 * most)
+    buried[#buried + 1] = member
+  else
+    redis.call('HSET', KEYS[9], id, string.format('%d:%.0f', count, now))
+    if count == 1 then
+      again[#again + 1] = member
+    else
+      redis.call('LPUSH', KEYS[8], member)
+    end
+  end
+end
+put_at_head(lists, again)
+local held = redis.call('HLEN', KEYS[2])
+if held == 0 then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('DEL', KEYS[3])
+  redis.call('HDEL', KEYS[19], ARGV[1])
+  redis.call('HDEL', KEYS[20], ARGV[1])
+end
+if #members > 0 then
+  redis.call('HINCRBY', KEYS[18], 'reclaimed', #members)
+  wake(KEYS[21], #members)
+end
+return {#members, held, buried}
