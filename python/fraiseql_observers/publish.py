@@ -7,14 +7,10 @@ Two lines with the same bytes and no id are one event.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from uuid import UUID
-
-import orjson
 
 from fraiseql_observers.errors import EventError, QueueError
 from fraiseql_observers.events import EntityEvent
@@ -22,8 +18,6 @@ from fraiseql_observers.events import EntityEvent
 if TYPE_CHECKING:
     from fraiseql_observers.lines import Line, LineReader
 
-#: The name space of derived event ids. It is part of every such id and so must never change.
-EVENT_ID_NAMESPACE = UUID("5f1d2c4e-6b0a-5c39-9d57-0b1f7f2b6a11")
 #: Distinct texts kept about conditions that could not be evaluated; a broken rule repeats one text for ever.
 MAX_CONDITION_TEXTS = 100
 
@@ -136,6 +130,7 @@ class Publisher:
         sink: Where events go.
         batch_size: Most events in one call of the sink.
         hold_secs: The longest time that a partial batch waits for more lines.
+        max_event_bytes: The largest event.
         on_bad_line: Told of each line that is no event; the others go on.
         on_batch: Told after each batch.
     """
@@ -146,12 +141,14 @@ class Publisher:
         *,
         batch_size: int,
         hold_secs: float,
+        max_event_bytes: int,
         on_bad_line: Callable[[BadLine], None],
         on_batch: Callable[[PublishReport], None],
     ) -> None:
         self._sink = sink
         self._batch_size = batch_size
         self._hold_secs = hold_secs
+        self._max_event_bytes = max_event_bytes
         self._on_bad_line = on_bad_line
         self._on_batch = on_batch
         self._reader: LineReader | None = None
@@ -213,14 +210,12 @@ class Publisher:
         if not line.content:
             return None
         try:
-            event = EntityEvent.from_json(line.content)
+            event, is_derived = EntityEvent.from_line(line.content, self._max_event_bytes)
         except EventError as error:
             self._refuse(line, str(error))
             return None
-        if _has_id(line.content):
-            return event
-        self._report.derived_ids += 1
-        return event.with_id(derive_event_id(line.content))
+        self._report.derived_ids += is_derived
+        return event
 
     def _refuse(self, line: Line, reason: str) -> None:
         self._report.bad_lines += 1
@@ -239,26 +234,3 @@ class Publisher:
             self._report._add(summary)
         batch.clear()
         self._on_batch(self._report)
-
-
-def derive_event_id(line: bytes) -> UUID:
-    """Name an event by the bytes of its line: the same line is the same event.
-
-    Args:
-        line: The line without white space at its ends, so that a copy with other line ends is the same.
-
-    Source:
-        RFC 9562, section 5.5 (UUID version 5).
-    """
-    digest = hashlib.sha1(
-        EVENT_ID_NAMESPACE.bytes + line, usedforsecurity=False
-    ).digest()
-    return UUID(bytes=digest[:16], version=5)
-
-
-def _has_id(line: bytes) -> bool:
-    """Whether a line that is an event gives its id; ``null`` means that it does not."""
-    # The quick look spares most lines without an id the parse; an escaped spelling of the key needs it too.
-    if b'"id"' not in line and b"\\u" not in line:
-        return False
-    return orjson.loads(line).get("id") is not None

@@ -56,6 +56,7 @@ def publish(
             executor,
             batch_size=settings.job_queue.batch_size,
             hold_secs=settings.job_queue.batch_timeout_secs,
+            max_event_bytes=settings.storage.max_payload_bytes,
             on_bad_line=progress.tell_bad_line,
             on_batch=progress.update,
         )
