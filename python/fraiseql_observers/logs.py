@@ -17,13 +17,22 @@ from typing import Final, TextIO
 __all__ = ["JOB_FIELDS", "hide", "setup"]
 
 #: What a record about a job carries in ``extra``; both formats show it.
-JOB_FIELDS: Final = ("job_id", "event_id", "observer", "action_index", "action_type", "attempt")
+JOB_FIELDS: Final = (
+    "job_id",
+    "event_id",
+    "observer",
+    "action_index",
+    "action_type",
+    "attempt",
+)
 
 #: Libraries that write URLs and headers, hence secrets, at the levels below this one.
 _QUIET: Final = ("httpx", "httpcore", "hpack")
 
 #: C0 and C1 controls, line and paragraph separators, and the marks that change the direction of text.
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 _hidden: re.Pattern[str] | None = None
 
@@ -89,7 +98,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _without_secrets(record.getMessage()),
         }
-        values.update((name, _without_secrets(str(value))) for name, value in _job_fields(record))
+        values.update(
+            (name, _without_secrets(str(value))) for name, value in _job_fields(record)
+        )
         if isinstance(attempt := getattr(record, "attempt", None), int):
             values["attempt"] = attempt
         if trace := _trace(self, record):
@@ -98,7 +109,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def _job_fields(record: logging.LogRecord) -> Iterable[tuple[str, object]]:
-    return ((name, value) for name in JOB_FIELDS if (value := getattr(record, name, None)) is not None)
+    return (
+        (name, value)
+        for name in JOB_FIELDS
+        if (value := getattr(record, name, None)) is not None
+    )
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -15,14 +15,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["Counters", "Gauges", "MetricsRegistry", "add_counters", "families", "render_text"]
+__all__ = [
+    "Counters",
+    "Gauges",
+    "MetricsRegistry",
+    "add_counters",
+    "families",
+    "render_text",
+]
 
 PREFIX: Final = "fraiseql_observer_"
 #: Of the text that `render_text` writes.
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 #: A snapshot of the core's counters: numbers by name, or by name and label values joined with `|`.
-Counters = dict[str, Any]  # decoded JSON whose shape `Declaration.source` and the core's stub describe
+Counters = dict[
+    str, Any
+]  # decoded JSON whose shape `Declaration.source` and the core's stub describe
 #: What the queue holds now; a gauge that is not known is left out, never guessed.
 Gauges = Mapping[str, int]
 
@@ -39,8 +48,20 @@ class Declaration(NamedTuple):
 
 
 METRICS: Final = (
-    Declaration("job_queued_total", "counter", (), "queued", "Jobs stored in the queue by this program."),
-    Declaration("job_executed_total", "counter", ("action_type",), "executed", "Jobs that have completed."),
+    Declaration(
+        "job_queued_total",
+        "counter",
+        (),
+        "queued",
+        "Jobs stored in the queue by this program.",
+    ),
+    Declaration(
+        "job_executed_total",
+        "counter",
+        ("action_type",),
+        "executed",
+        "Jobs that have completed.",
+    ),
     Declaration(
         "job_failed_total",
         "counter",
@@ -56,13 +77,33 @@ METRICS: Final = (
         "Attempts that have failed, whatever became of their jobs.",
     ),
     Declaration(
-        "job_duration_seconds", "histogram", ("action_type",), "duration", "How long attempts have run, in seconds."
+        "job_duration_seconds",
+        "histogram",
+        ("action_type",),
+        "duration",
+        "How long attempts have run, in seconds.",
     ),
     Declaration(
-        "job_retry_attempts_total", "counter", ("action_type",), "retries", "Retries that have been scheduled."
+        "job_retry_attempts_total",
+        "counter",
+        ("action_type",),
+        "retries",
+        "Retries that have been scheduled.",
     ),
-    Declaration("job_queue_depth", "gauge", (), "pending", "Jobs that are pending, read from the queue now."),
-    Declaration("job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."),
+    Declaration(
+        "job_queue_depth",
+        "gauge",
+        (),
+        "pending",
+        "Jobs that are pending, read from the queue now.",
+    ),
+    Declaration(
+        "job_dlq_items",
+        "gauge",
+        (),
+        "dead",
+        "Jobs in the dead letter queue, read from the queue now.",
+    ),
 )
 
 
@@ -93,7 +134,9 @@ def add_counters(total: Counters, more: Counters) -> None:
             total[key] = total.get(key, 0) + value
 
 
-def families(counters: Counters, gauges: Gauges, bounds: Sequence[float]) -> Iterator[Family]:
+def families(
+    counters: Counters, gauges: Gauges, bounds: Sequence[float]
+) -> Iterator[Family]:
     """Turn counters and gauges into metrics, in the order of their declaration.
 
     Args:
@@ -106,7 +149,9 @@ def families(counters: Counters, gauges: Gauges, bounds: Sequence[float]) -> Ite
             if declaration.source in gauges:
                 yield Family(declaration, [Sample("", {}, gauges[declaration.source])])
         elif declaration.kind == "histogram":
-            yield Family(declaration, list(_histogram_samples(declaration, counters, bounds)))
+            yield Family(
+                declaration, list(_histogram_samples(declaration, counters, bounds))
+            )
         else:
             yield Family(declaration, list(_counter_samples(declaration, counters)))
 
@@ -120,7 +165,9 @@ def _counter_samples(declaration: Declaration, counters: Counters) -> Iterator[S
         yield Sample("", dict(zip(declaration.labels, values, strict=True)), value)
 
 
-def _histogram_samples(declaration: Declaration, counters: Counters, bounds: Sequence[float]) -> Iterator[Sample]:
+def _histogram_samples(
+    declaration: Declaration, counters: Counters, bounds: Sequence[float]
+) -> Iterator[Sample]:
     for value, histogram in sorted(counters.get(declaration.source, {}).items()):
         labels = {declaration.labels[0]: value}
         so_far = 0
@@ -139,8 +186,14 @@ def render_text(shown: Iterable[Family]) -> bytes:
         lines.append(f"# HELP {name} {declaration.help}")
         lines.append(f"# TYPE {name} {declaration.kind}")
         for suffix, labels, value in samples:
-            pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
-            lines.append(f"{name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{name}{suffix} {_number(value)}")
+            pairs = ",".join(
+                f'{label}="{_escape(text)}"' for label, text in labels.items()
+            )
+            lines.append(
+                f"{name}{suffix}{{{pairs}}} {_number(value)}"
+                if pairs
+                else f"{name}{suffix} {_number(value)}"
+            )
     return "\n".join([*lines, ""]).encode()
 
 

@@ -210,7 +210,9 @@ class Publisher:
         if not line.content:
             return None
         try:
-            event, is_derived = EntityEvent.from_line(line.content, self._max_event_bytes)
+            event, is_derived = EntityEvent.from_line(
+                line.content, self._max_event_bytes
+            )
         except EventError as error:
             self._refuse(line, str(error))
             return None

@@ -28,7 +28,14 @@ def test_first_open_starts_a_private_durable_server(place: EmbeddedPlace) -> Non
         open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
         redis.Redis.from_url(server.url) as client,
     ):
-        names = ("appendonly", "appendfsync", "maxmemory-policy", "port", "protected-mode", "save")
+        names = (
+            "appendonly",
+            "appendfsync",
+            "maxmemory-policy",
+            "port",
+            "protected-mode",
+            "save",
+        )
         assert {name: client.config_get(name)[name] for name in names} == {
             "appendonly": "yes",
             "appendfsync": "everysec",
@@ -37,7 +44,11 @@ def test_first_open_starts_a_private_durable_server(place: EmbeddedPlace) -> Non
             "protected-mode": "yes",
             "save": "",
         }
-        open_to_others = [path for path in (place.path, *place.path.iterdir()) if path.stat().st_mode & 0o077]
+        open_to_others = [
+            path
+            for path in (place.path, *place.path.iterdir())
+            if path.stat().st_mode & 0o077
+        ]
         assert open_to_others == []
         place.pids()
 
@@ -60,7 +71,10 @@ def test_data_is_there_after_a_clean_stop(place: EmbeddedPlace) -> None:
 
 def test_two_processes_share_one_server(place: EmbeddedPlace) -> None:
     """The second process finds the server of the first."""
-    with EmbeddedUser(place.url, LINGER_SECS) as first, EmbeddedUser(place.url, LINGER_SECS) as second:
+    with (
+        EmbeddedUser(place.url, LINGER_SECS) as first,
+        EmbeddedUser(place.url, LINGER_SECS) as second,
+    ):
         assert first.opened() == second.opened()
         first.ask("SET", "word", "hello")
         assert second.ask("GET", "word") == "hello"
@@ -82,7 +96,9 @@ def test_one_process_may_open_many_times(place: EmbeddedPlace) -> None:
 def test_eight_first_opens_at_once_start_one_server(place: EmbeddedPlace) -> None:
     """Whoever comes first starts the server, and the others use it."""
     with ExitStack() as stack:
-        users = [stack.enter_context(EmbeddedUser(place.url, LINGER_SECS)) for _ in range(8)]
+        users = [
+            stack.enter_context(EmbeddedUser(place.url, LINGER_SECS)) for _ in range(8)
+        ]
         assert len({user.opened()["run_id"] for user in users}) == 1
         log = (place.path / "server.log").read_text()
         assert log.count("Ready to accept connections") == 1
@@ -154,7 +170,9 @@ def test_killed_keeper_leaves_one_server_and_all_data(place: EmbeddedPlace) -> N
             assert place.pids() != (keeper_pid, server_pid)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux ends a child with its parent"
+)
 def test_server_ends_with_a_killed_keeper(place: EmbeddedPlace) -> None:
     """No server is left behind, even if nobody opens the directory again."""
     with open_embedded(place.url, _linger_secs=LINGER_SECS):
@@ -189,7 +207,10 @@ def test_orphaned_server_is_ended_before_another_starts(place: EmbeddedPlace) ->
         _kill_and_wait(keeper_pid)
         with EmbeddedUser(place.url, LINGER_SECS) as user:
             log = place.path / "server.log"
-            wait_until(lambda: "a server without a keeper" in log.read_text(), what="the orphan to be found")
+            wait_until(
+                lambda: "a server without a keeper" in log.read_text(),
+                what="the orphan to be found",
+            )
             assert log.read_text().count("Ready to accept connections") == 1
             os.kill(server_pid, signal.SIGCONT)
             assert user.ask("GET", "kept") == "yes"
@@ -274,7 +295,9 @@ def test_signals_of_a_terminal_do_not_reach_the_server(place: EmbeddedPlace) -> 
         assert place.pids()[0] == keeper_pid
 
 
-def test_removed_directory_ends_the_server_and_is_reported(place: EmbeddedPlace) -> None:
+def test_removed_directory_ends_the_server_and_is_reported(
+    place: EmbeddedPlace,
+) -> None:
     """No process goes on for data that is gone, and a user is told instead of given an empty queue."""
     with open_embedded(place.url, _linger_secs=60) as server:
         place.pids()

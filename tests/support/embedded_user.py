@@ -22,7 +22,8 @@ import fraiseql_observers
 from fraiseql_observers.embedded import open_embedded
 
 _ROOTS = [
-    str(Path(path).resolve().parents[1]) for path in (fraiseql_observers.__file__, Path(__file__).parent)
+    str(Path(path).resolve().parents[1])
+    for path in (fraiseql_observers.__file__, Path(__file__).parent)
 ]
 
 
@@ -36,7 +37,13 @@ class EmbeddedUser:
 
     def __init__(self, url: str, linger_secs: float) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.embedded_user", url, str(linger_secs)],
+            [
+                sys.executable,
+                "-m",
+                "tests.support.embedded_user",
+                url,
+                str(linger_secs),
+            ],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_ROOTS)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,7 +80,10 @@ class EmbeddedUser:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._process.poll() is None:
             self.kill()
@@ -93,7 +103,10 @@ class EmbeddedUser:
 
 def main(url: str, linger_secs: float) -> None:
     """Run the process."""
-    with open_embedded(url, _linger_secs=linger_secs) as server, redis.Redis.from_url(server.url) as client:
+    with (
+        open_embedded(url, _linger_secs=linger_secs) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
         info = client.info("server")
         _say({"url": server.url, "run_id": info["run_id"], "pid": info["process_id"]})
         for line in sys.stdin:

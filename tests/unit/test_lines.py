@@ -72,7 +72,9 @@ def test_lines_are_numbered_and_stripped(
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_a_line_at_the_bound_is_kept_and_one_above_it_refused(end: bytes, pipe: Pipe) -> None:
+def test_a_line_at_the_bound_is_kept_and_one_above_it_refused(
+    end: bytes, pipe: Pipe
+) -> None:
     """The bound is on the content; a line end, `\\r\\n` included, is none of it."""
     at, above = read_all(b"x" * 100 + b"\n" + b"y" * 101 + end, pipe)
     assert (at.content, at.is_too_long) == (b"x" * 100, False)
@@ -83,7 +85,9 @@ def test_a_huge_line_is_dropped_and_the_next_one_read(pipe: Pipe) -> None:
     """A line of several chunks is refused with its length, and what follows is not affected."""
     reader = LineReader(pipe.reading, max_line_bytes=100)
     length = 3 * CHUNK_BYTES + 17
-    writer = threading.Thread(target=lambda: (pipe.write(b"x" * length + b"\nnext\n"), pipe.end()))
+    writer = threading.Thread(
+        target=lambda: (pipe.write(b"x" * length + b"\nnext\n"), pipe.end())
+    )
     writer.start()
     huge, following = all_lines(reader)
     writer.join(10.0)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import typer
 
+from fraiseql_observers.errors import ConfigError
+
 #: Where the configuration is when nothing names it.
 DEFAULT_CONFIG = Path("observers.toml")
 CONFIG_VARIABLE = "FRAISEQL_OBSERVERS_CONFIG"
@@ -39,3 +41,16 @@ JobIds = Annotated[
     list[UUID],
     typer.Argument(metavar="ID...", help="The ids of jobs.", show_default=False),
 ]
+
+
+def chosen_config(file: Path) -> Path:
+    """Return the file as it was chosen, or say how to choose one where the default is not there.
+
+    Raises:
+        ConfigError: If nothing names a file and there is no ``observers.toml`` here.
+    """
+    if file == DEFAULT_CONFIG and not file.exists():
+        raise ConfigError(
+            f"no configuration: there is no {DEFAULT_CONFIG} here; name one with --config or {CONFIG_VARIABLE}"
+        )
+    return file

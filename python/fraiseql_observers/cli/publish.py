@@ -13,7 +13,12 @@ from typing import Annotated, BinaryIO
 import typer
 
 from fraiseql_observers.cli.failure import ExitCode, exit_code
-from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
+from fraiseql_observers.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigFile,
+    chosen_config,
+)
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import load_config
@@ -49,7 +54,7 @@ def publish(
     Example: fraiseql-observers publish events.ndjson --config observers.toml
     """
     output = Output()
-    settings = load_config(config)
+    settings = load_config(chosen_config(config))
     with build_with_queue_sync(settings) as executor, _opened(file) as stream:
         progress = PublishProgress(output, stream)
         publisher = Publisher(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from fraiseql_observers.cli.options import chosen_config
 from fraiseql_observers.config import Config, load_config
 from fraiseql_observers.queue import RedisJobQueue, build_job_queue
 
@@ -23,7 +24,7 @@ def with_queue(
         QueueUnavailable: If the server cannot be reached or refuses the login.
         ServerUnsuitable: If the server must not hold jobs.
     """
-    config = load_config(config_file)
+    config = load_config(chosen_config(config_file))
 
     async def session() -> T:
         async with build_job_queue(config) as queue:

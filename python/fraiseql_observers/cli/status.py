@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
 from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
-from fraiseql_observers.cli.output import Output, instant
+from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.session import with_queue
-from fraiseql_observers.config import Config
-from fraiseql_observers.inspector import Inspector, Status
-from fraiseql_observers.queue import RedisJobQueue
+from fraiseql_observers.inspector import Inspector, QueueStatus
 
-WORKER_COLUMNS = ("host", "pid", "started", "slots", "version")
+WORKER_COLUMNS = ("host", "pid", "started", "slots", "version", "lease ends")
 
 
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Show the server, how many jobs are where, the workers, and what has happened so far.
+    """Show the server, where the jobs are, the workers, and what has happened so far.
 
     Example: fraiseql-observers status --json
     """
     output = Output()
-
-    async def look(queue: RedisJobQueue, config: Config) -> Status:
-        return await Inspector(queue).status(config)
-
-    answer = with_queue(config, look)
+    found = with_queue(config, lambda queue, _: Inspector(queue).status())
     if as_json:
-        output.json(answer.to_dict())
+        output.json(found.to_dict())
         return
+    output.pairs(list(_lines(found)))
+    output.table(
+        WORKER_COLUMNS,
+        [
+            (w.host, w.pid, w.started_at, w.concurrency, w.version, w.lease_until)
+            for w in found.workers
+        ],
+        title="Workers",
+    )
+    if not found.workers:
+        output.warning("no worker is there: jobs wait until one starts")
+    output.pairs(list(found.counters.items()), title="Since this queue began")
+
+
+def _lines(found: QueueStatus) -> Iterator[tuple[str, object]]:
+    yield "server", f"{found.product} {found.version}, durability {found.durability}"
+    yield "pending", found.pending
+    yield "scheduled", found.scheduled
+    yield "running", found.running
+    yield "parked", found.parked
+    yield "suspects", found.suspects
+    yield "dead letters", found.dead

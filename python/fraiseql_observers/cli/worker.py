@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fraiseql_observers.cli.options import DEFAULT_CONFIG, ConfigFile
+from fraiseql_observers.cli.options import DEFAULT_CONFIG, ConfigFile, chosen_config
 
 
 def run_worker(
@@ -18,7 +18,7 @@ def run_worker(
             min=1,
             max=64,
             metavar="N",
-            help="Worker processes; [[worker] processes where it is not given.",
+            help="Worker processes; \[worker] processes where it is not given.",
             show_default=False,
         ),
     ] = None,
@@ -31,7 +31,7 @@ def run_worker(
     """
     from fraiseql_observers.worker.__main__ import main
 
-    arguments = ["--config", str(config)]
+    arguments = ["--config", str(chosen_config(config))]
     if processes is not None:
         arguments += ["--processes", str(processes)]
     raise typer.Exit(main(arguments))

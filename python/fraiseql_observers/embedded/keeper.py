@@ -50,7 +50,9 @@ class Keeper:
         lock: The keeper's lock, held.
     """
 
-    def __init__(self, directory: DataDirectory, binary: Path, linger_secs: float, lock: FileLock) -> None:
+    def __init__(
+        self, directory: DataDirectory, binary: Path, linger_secs: float, lock: FileLock
+    ) -> None:
         self._directory = directory
         self._binary = binary
         self._linger_secs = linger_secs
@@ -112,13 +114,18 @@ class Keeper:
         shut_down(self._socket)
         if self._server_lock.wait_exclusive(STOP_SECS):
             return True
-        _log.error("a server without a keeper uses %s and does not end; end it by hand", self._directory.path)
+        _log.error(
+            "a server without a keeper uses %s and does not end; end it by hand",
+            self._directory.path,
+        )
         return False
 
     def _start(self) -> bool:
         """Start the server and wait until it takes commands, however long it reads its file."""
         try:
-            self._server = start_server(self._binary, self._directory, self._socket, self._server_lock)
+            self._server = start_server(
+                self._binary, self._directory, self._socket, self._server_lock
+            )
         except OSError as error:
             _log.error("the server cannot be run: %s", error)
             return False
@@ -136,7 +143,9 @@ class Keeper:
         if self._server.poll() is None:
             if self._socket.exists() or not self._lock.names_its_path():
                 return True
-            _log.warning("somebody removed %s; the server is started again", self._socket)
+            _log.warning(
+                "somebody removed %s; the server is started again", self._socket
+            )
             stop_server(self._server)
         else:
             _log.warning("the server ended by itself: %s", self._server.returncode)
@@ -145,9 +154,16 @@ class Keeper:
         while not self._told_to_stop:
             self._crashes += 1
             if self._crashes > _MOST_CRASHES:
-                _log.error("the server ended %s times in a row; giving up", _MOST_CRASHES)
+                _log.error(
+                    "the server ended %s times in a row; giving up", _MOST_CRASHES
+                )
                 return False
-            self._sleep(min(_FIRST_BACKOFF_SECS * 2 ** (self._crashes - 1), _LONGEST_BACKOFF_SECS))
+            self._sleep(
+                min(
+                    _FIRST_BACKOFF_SECS * 2 ** (self._crashes - 1),
+                    _LONGEST_BACKOFF_SECS,
+                )
+            )
             if self._start():
                 return True
         return True
@@ -191,7 +207,9 @@ def main(arguments: list[str]) -> int:
         Path(arguments[1]),
         float(arguments[2]),
     )
-    logging.basicConfig(format="%(asctime)s keeper[%(process)d] %(message)s", level=logging.INFO)
+    logging.basicConfig(
+        format="%(asctime)s keeper[%(process)d] %(message)s", level=logging.INFO
+    )
     lock = FileLock(directory.keeper_lock)
     if not lock.try_exclusive():
         return 0

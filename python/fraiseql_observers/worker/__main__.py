@@ -27,7 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logs.setup("info", "auto")
-    command = [sys.executable, "-m", "fraiseql_observers.worker.child", "--config", options.config]
+    command = [
+        sys.executable,
+        "-m",
+        "fraiseql_observers.worker.child",
+        "--config",
+        options.config,
+    ]
     return Supervisor(command, processes=options.processes).run()
 
 
@@ -44,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         help="default: $FRAISEQL_OBSERVERS_CONFIG, else observers.toml here",
     )
     parser.add_argument(
-        "--processes", metavar="N", type=_processes, help=f"1-{MAX_PROCESSES}; default: [worker] processes"
+        "--processes",
+        metavar="N",
+        type=_processes,
+        help=f"1-{MAX_PROCESSES}; default: [worker] processes",
     )
     return parser
 
@@ -55,7 +64,9 @@ def _processes(text: str) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_PROCESSES}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 1 to {MAX_PROCESSES}"
+        )
     return number
 
 

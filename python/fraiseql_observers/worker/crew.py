@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from fraiseql_observers.metrics import Counters, add_counters
-from fraiseql_observers.worker.pipes import ExitCode, Order, Report, ReportKind, decode_report
+from fraiseql_observers.worker.pipes import (
+    ExitCode,
+    Order,
+    Report,
+    ReportKind,
+    decode_report,
+)
 from fraiseql_observers.worker.process import ChildProcess
 from fraiseql_observers.worker.slot import Slot
 
@@ -72,7 +78,9 @@ class Crew:
         for slot in self:
             if self.may_start and slot.is_due(now):
                 try:
-                    self.start(slot, now, ["--suspects"] if slot is self.suspects else [])
+                    self.start(
+                        slot, now, ["--suspects"] if slot is self.suspects else []
+                    )
                 except OSError as error:  # No process or no pipe is to be had now; later there may be.
                     logger.error("%s: cannot be started: %s", slot.name, error)
                     slot.vacate(ExitCode.PARTIAL, now)
@@ -85,7 +93,9 @@ class Crew:
         """
         child = ChildProcess([*self._command, *arguments], slot.name)
         slot.occupy(child, now)
-        self._selector.register(child.status_fd, selectors.EVENT_READ, lambda: self._listen(slot))
+        self._selector.register(
+            child.status_fd, selectors.EVENT_READ, lambda: self._listen(slot)
+        )
         logger.debug("%s: started with pid %d", slot.name, child.pid)
 
     def next_start(self) -> float | None:
@@ -126,7 +136,13 @@ class Crew:
             wait = slot.vacate(code, now)
             if self.may_start and wait is not None:
                 level = logging.INFO if code == ExitCode.REPLACE else logging.ERROR
-                logger.log(level, "%s: %s; the next starts in %.1f s", slot.name, _how_it_ended(code), wait)
+                logger.log(
+                    level,
+                    "%s: %s; the next starts in %.1f s",
+                    slot.name,
+                    _how_it_ended(code),
+                    wait,
+                )
             self._on_end(slot, code, was_ready)
 
     def end_stalled(self, now: float, job_timeout_secs: float) -> None:
@@ -137,7 +153,11 @@ class Crew:
             if was_away:
                 slot.heard_at = now
             elif slot.is_ready and now - slot.heard_at > job_timeout_secs + STALL_SECS:
-                logger.error("%s: silent for %.0f s; it is killed and replaced", slot.name, now - slot.heard_at)
+                logger.error(
+                    "%s: silent for %.0f s; it is killed and replaced",
+                    slot.name,
+                    now - slot.heard_at,
+                )
                 slot.heard_at = now
                 child.kill()
 
@@ -154,7 +174,10 @@ class Crew:
                 self._take(slot, report, time.monotonic())
                 self._on_report(slot, report)
         except ValueError:
-            logger.error("%s: what it writes to its status pipe is no report; it is killed and replaced", slot.name)
+            logger.error(
+                "%s: what it writes to its status pipe is no report; it is killed and replaced",
+                slot.name,
+            )
             child.kill()
 
     def _take(self, slot: Slot, report: Report, now: float) -> None:

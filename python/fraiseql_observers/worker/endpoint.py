@@ -46,11 +46,15 @@ class HttpServer:
         OSError: If the address cannot be had.
     """
 
-    def __init__(self, selector: selectors.BaseSelector, host: str, port: int, handler: Handler) -> None:
+    def __init__(
+        self, selector: selectors.BaseSelector, host: str, port: int, handler: Handler
+    ) -> None:
         self._selector = selector
         self._handler = handler
         self._connections: set[_Connection] = set()
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
         self._listener = socket.socket(family, kind, number)
         try:
             # A worker that restarts must not wait for the connections of the one before it to be forgotten.
@@ -93,14 +97,20 @@ class HttpServer:
             client.close()
             return
         client.setblocking(False)
-        self._connections.add(_Connection(client, self._selector, self._handler, self._connections))
+        self._connections.add(
+            _Connection(client, self._selector, self._handler, self._connections)
+        )
 
 
 class _Connection:
     """One request and its answer."""
 
     def __init__(
-        self, client: socket.socket, selector: selectors.BaseSelector, handler: Handler, open_ones: set[_Connection]
+        self,
+        client: socket.socket,
+        selector: selectors.BaseSelector,
+        handler: Handler,
+        open_ones: set[_Connection],
     ) -> None:
         self._client = client
         self._selector = selector

@@ -85,7 +85,12 @@ class Slot:
         Returns:
             Seconds until the next start, or ``None`` if no other child is needed.
         """
-        was_ready, self.child, self.is_ready, self.sees_queue = self.is_ready, None, False, False
+        was_ready, self.child, self.is_ready, self.sees_queue = (
+            self.is_ready,
+            None,
+            False,
+            False,
+        )
         if self.on_demand and code == ExitCode.DONE:
             self.start_at = None
             self.deaths = 0
@@ -99,6 +104,8 @@ class Slot:
             if was_ready and now - self._ready_at >= HEALTHY_SECS:
                 self.deaths = 0
             self.deaths += 1
-            wait = min(FIRST_RESTART_SECS * 2.0 ** min(self.deaths - 1, 16), MAX_RESTART_SECS)
+            wait = min(
+                FIRST_RESTART_SECS * 2.0 ** min(self.deaths - 1, 16), MAX_RESTART_SECS
+            )
         self.start_at = now + wait
         return wait

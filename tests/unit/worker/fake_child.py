@@ -18,7 +18,9 @@ from typing import Any
 
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda *_: None)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+signal.pthread_sigmask(
+    signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+)
 
 PLAN: dict[str, Any] = {
     "version": "0.0.0",
@@ -58,7 +60,9 @@ def main() -> None:
 
 
 class Child:
-    def __init__(self, directory: Path, behaviour: dict[str, Any], control: int, status: int) -> None:
+    def __init__(
+        self, directory: Path, behaviour: dict[str, Any], control: int, status: int
+    ) -> None:
         self.directory = directory
         self.behaviour = behaviour
         self.control = control
@@ -76,7 +80,11 @@ class Child:
             if ready:
                 self.hear()
             if not self.behaviour.get("silent"):
-                self.say("pulse", counters=COUNTERS, reachable=self.behaviour.get("reachable", True))
+                self.say(
+                    "pulse",
+                    counters=COUNTERS,
+                    reachable=self.behaviour.get("reachable", True),
+                )
 
     def hear(self) -> None:
         data = os.read(self.control, 4096)
@@ -90,7 +98,9 @@ class Child:
         match words:
             case ["go"]:
                 self.end_if("end_before_queue")
-                self.say("queue", product="valkey", version="9.1.2", durability="process")
+                self.say(
+                    "queue", product="valkey", version="9.1.2", durability="process"
+                )
                 self.say("ready")
                 for report in self.behaviour.get("reports", []):
                     os.write(self.status, json.dumps(report).encode() + b"\n")
@@ -102,7 +112,11 @@ class Child:
             case ["reload"]:
                 self.say("reloaded", **self.behaviour.get("reloaded", {"observers": 4}))
             case ["gauges", number] if not self.behaviour.get("deaf"):
-                self.say("gauges", number=int(number), gauges=self.behaviour.get("gauges", {"pending": 5, "dead": 2}))
+                self.say(
+                    "gauges",
+                    number=int(number),
+                    gauges=self.behaviour.get("gauges", {"pending": 5, "dead": 2}),
+                )
             case ["stop"] | ["eof"] if not self.behaviour.get("ignores_stop"):
                 os._exit(0)
             case ["leave"] if not self.behaviour.get("ignores_leave"):

@@ -8,7 +8,9 @@ from fraiseql_observers.worker.__main__ import main
 
 
 @pytest.mark.parametrize("processes", ["0", "-1", "65", "x", "1e9", "1.0", ""])
-def test_a_wrong_number_of_processes_is_a_usage_error(processes: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_number_of_processes_is_a_usage_error(
+    processes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--config", "a.toml", "--processes", processes])
     assert ended.value.code == 2
@@ -16,7 +18,9 @@ def test_a_wrong_number_of_processes_is_a_usage_error(processes: str, capsys: py
 
 
 @pytest.mark.parametrize("arguments", [["--what"], ["extra"], ["--config"]])
-def test_unknown_arguments_are_a_usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_arguments_are_a_usage_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
