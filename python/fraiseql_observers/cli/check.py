@@ -15,7 +15,7 @@ from fraiseql_observers.cli.options import (
     chosen_config,
 )
 from fraiseql_observers.cli.output import Output
-from fraiseql_observers.config import Config
+from fraiseql_observers.config import Config, MetricsConfig
 from fraiseql_observers.config_check import ConfigCheck, check_config
 from fraiseql_observers.definition import ObserverDefinition
 from fraiseql_observers.problems import Problem, dotted
@@ -145,6 +145,12 @@ def _mistake(problem: Problem) -> dict[str, Any]:
         "key": dotted(problem.path),
         "message": problem.message,
     }
+
+
+def _metrics(metrics: MetricsConfig) -> str:
+    if not metrics.enabled:
+        return "none"
+    return f"http://{metrics.host}:{metrics.port}/metrics" if metrics.port else f"a free port of {metrics.host}"
 
 
 def _queues(names: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ ConfigFile = Annotated[
         "-c",
         metavar="FILE",
         envvar=CONFIG_VARIABLE,
-        help="The configuration; ./observers.toml where neither this nor the variable names one.",
+        help="The configuration.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

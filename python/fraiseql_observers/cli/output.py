@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from rich import box
@@ -44,7 +45,7 @@ class Output:
 
     def heading(self, text: str) -> None:
         """Print a line above a part of the result."""
-        self.results.print(Text(f"\n{text}", "italic"))
+        self.results.print(Text.assemble("\n", (text, "bold underline")))
 
     def raw(self, text: str) -> None:
         """Print lines of the result as they are."""
