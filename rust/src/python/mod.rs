@@ -1,3 +1,7 @@
 //! The Python face of the core: the only folder that imports `PyO3`.
 
+mod backoff;
+mod convert;
+mod errors;
+mod event;
 mod module;

@@ -7,6 +7,11 @@ use pyo3::prelude::*;
 mod core_module {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::python::backoff::{calculate_backoff, draw_delay};
+    #[pymodule_export]
+    use crate::python::event::EntityEvent;
+
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         m.add("__version__", env!("CARGO_PKG_VERSION"))
