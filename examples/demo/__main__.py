@@ -60,9 +60,7 @@ def main() -> int:
             print(f"\nThe demonstration failed: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(
-                "\nInterrupted; the worker and the server are stopped.", file=sys.stderr
-            )
+            print("\nInterrupted; the worker and the server are stopped.", file=sys.stderr)
             return 130
     holds = print_tally(tally)
     print(NEXT)
@@ -78,9 +76,7 @@ async def _demonstrate(folder: Path, receiver: Receiver) -> Tally:
         with Screen(events=len(events), jobs=len(expected)) as screen:
             inspector = Inspector(executor.queue)
             server = await inspector.server()
-            screen.say(
-                f"{server.product} {server.version} runs, for this demonstration only"
-            )
+            screen.say(f"{server.product} {server.version} runs, for this demonstration only")
             shop = Shop(executor, receiver, screen, events=events, jobs=len(expected))
             await shop.run(lambda: DemoWorker(RULES, next(logs)))
         stats = await inspector.stats()

@@ -13,29 +13,19 @@ RULES: dict[str, Callable[[Event], bool]] = {
         and e["data"]["total"] >= 100
         and (e["data"]["customer"]["tier"] == "gold" or _country(e) == "CH")
     ),
-    "order_shipped": lambda e: (
-        _new(e, "status") == "shipped" and e["data"]["total"] > 40
-    ),
-    "order_reopened": lambda e: (
-        _old(e, "status") == "delivered" and e["data"]["status"] != "delivered"
-    ),
+    "order_shipped": lambda e: _new(e, "status") == "shipped" and e["data"]["total"] > 40,
+    "order_reopened": lambda e: _old(e, "status") == "delivered" and e["data"]["status"] != "delivered",
     "coupon_used": lambda e: (
         e["event_type"] == "INSERT"
         and "coupon" in e["data"]
-        and (
-            e["data"]["coupon"]["code"] == "SPRING"
-            or e["data"]["coupon"]["percent"] >= 25
-        )
+        and (e["data"]["coupon"]["code"] == "SPRING" or e["data"]["coupon"]["percent"] >= 25)
     ),
     "gift_to_wrap": lambda e: (
-        e["data"].get("gift", {}).get("wrap") is True
-        and e["data"]["status"] != "delivered"
+        e["data"].get("gift", {}).get("wrap") is True and e["data"]["status"] != "delivered"
     ),
     "customer_moved": lambda e: _new(e, "customer") is not None and _country(e) != "JP",
     "order_deleted": lambda e: e["event_type"] == "DELETE",
-    "gold_discount": lambda e: (
-        _new(e, "total") is not None and e["data"]["customer"]["tier"] == "gold"
-    ),
+    "gold_discount": lambda e: _new(e, "total") is not None and e["data"]["customer"]["tier"] == "gold",
 }
 
 

@@ -37,9 +37,7 @@ def order_events(count: int) -> Iterator[Event]:
             yield _event(number, "DELETE", orders.pop(rng.randrange(len(orders))), None)
 
 
-def _event(
-    number: int, kind: str, order: dict[str, Any], changes: dict[str, Any] | None
-) -> Event:
+def _event(number: int, kind: str, order: dict[str, Any], changes: dict[str, Any] | None) -> Event:
     return {
         "id": str(uuid5(NAMESPACE, f"event {number}")),
         "event_type": kind,
@@ -84,9 +82,7 @@ def _change(rng: Random, order: dict[str, Any]) -> dict[str, Any]:
         return {"status": {"old": old, "new": new}}
     if what < 0.8:
         old_customer = order["customer"]
-        order["customer"] = old_customer | {
-            "address": {"country": rng.choice(COUNTRIES)}
-        }
+        order["customer"] = old_customer | {"address": {"country": rng.choice(COUNTRIES)}}
         return {"customer": {"old": old_customer, "new": order["customer"]}}
     old_total, new_total = order["total"], round(order["total"] * 0.9, 2)
     order["total"] = new_total

@@ -43,9 +43,7 @@ class Receiver:
         self.badly_signed = 0
         self._seen: set[UUID] = set()
         self._server = _Server(("127.0.0.1", 0), self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="demo-receiver", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, name="demo-receiver", daemon=True)
 
     def url(self, path: str) -> str:
         """Return the address of one of the paths."""
@@ -64,14 +62,10 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(
-        self, path: str, job_id: UUID, signed: bytes, signatures: str
-    ) -> HTTPStatus:
+    def answer(self, path: str, job_id: UUID, signed: bytes, signatures: str) -> HTTPStatus:
         """Decide about one request and remember the decision."""
         mac = base64.b64encode(hmac.digest(self._key, signed, "sha256")).decode()
-        is_signed = any(
-            hmac.compare_digest(f"v1,{mac}", given) for given in signatures.split()
-        )
+        is_signed = any(hmac.compare_digest(f"v1,{mac}", given) for given in signatures.split())
         with self._lock:
             is_first = job_id not in self._seen
             self._seen.add(job_id)
@@ -113,9 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         job_id = self.headers["webhook-id"]
-        signed = (
-            f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
-        )
+        signed = f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
         status = cast(_Server, self.server).receiver.answer(
             self.path, UUID(job_id), signed, self.headers.get("webhook-signature", "")
         )

@@ -85,9 +85,7 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """Tell what happens now."""
         seconds = time.monotonic() - self._started
-        self._console.print(
-            Text.assemble((f"{seconds:5.1f} s  ", "dim"), (text, style)), soft_wrap=True
-        )
+        self._console.print(Text.assemble((f"{seconds:5.1f} s  ", "dim"), (text, style)), soft_wrap=True)
 
     def show(self, moment: Moment) -> None:
         """Show how things stand."""
@@ -97,10 +95,7 @@ class Screen:
             completed=moment.delivered + moment.dead_lettered,
             note=str(moment),
         )
-        if (
-            not self._console.is_terminal
-            and time.monotonic() - self._last_line_at >= LINE_EVERY_SECS
-        ):
+        if not self._console.is_terminal and time.monotonic() - self._last_line_at >= LINE_EVERY_SECS:
             self._last_line_at = time.monotonic()
             self.say(f"{moment.events} events published; {moment}")
             sys.stdout.flush()

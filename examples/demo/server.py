@@ -28,8 +28,5 @@ def embedded_server(directory: Path) -> Iterator[str]:
         server.close()
         end = time.monotonic() + GONE_DEADLINE_SECS
         # Otherwise its folder would be removed under its feet.
-        while (
-            is_held(DataDirectory(server.directory).keeper_lock)
-            and time.monotonic() < end
-        ):
+        while is_held(DataDirectory(server.directory).keeper_lock) and time.monotonic() < end:
             time.sleep(0.02)

@@ -92,9 +92,7 @@ class Shop:
     async def _publish(self) -> None:
         for start in range(0, len(self._events), BATCH):
             batch = self._events[start : start + BATCH]
-            summaries = await self._executor.process_events(
-                [EntityEvent(**event) for event in batch]
-            )
+            summaries = await self._executor.process_events([EntityEvent(**event) for event in batch])
             for summary in summaries:
                 self.published.events += 1
                 self.published.matched += bool(summary.job_ids)
@@ -117,9 +115,7 @@ class Shop:
             if has_come(moment):
                 return
             if time.monotonic() > self._deadline:
-                raise DemoFailed(
-                    f"it is not over after {DEADLINE_SECS:.0f} s: {moment}\n{worker.log_end}"
-                )
+                raise DemoFailed(f"it is not over after {DEADLINE_SECS:.0f} s: {moment}\n{worker.log_end}")
             await asyncio.sleep(LOOK_SECS)
 
     async def _look(self) -> Moment:
@@ -135,12 +131,7 @@ class Shop:
         )
 
     def _is_half_done(self, moment: Moment) -> bool:
-        return (
-            moment.delivered + moment.dead_lettered >= self._jobs // 2
-            and moment.running > 0
-        )
+        return moment.delivered + moment.dead_lettered >= self._jobs // 2 and moment.running > 0
 
     def _is_done(self, moment: Moment) -> bool:
-        return moment.events == len(self._events) and not (
-            moment.pending or moment.running or moment.waiting
-        )
+        return moment.events == len(self._events) and not (moment.pending or moment.running or moment.waiting)

@@ -55,10 +55,7 @@ class Tally:
     @property
     def asked_to_wait(self) -> int:
         """Requests that were answered with 500 or 429."""
-        return (
-            self.answers[HTTPStatus.INTERNAL_SERVER_ERROR]
-            + self.answers[HTTPStatus.TOO_MANY_REQUESTS]
-        )
+        return self.answers[HTTPStatus.INTERNAL_SERVER_ERROR] + self.answers[HTTPStatus.TOO_MANY_REQUESTS]
 
     def rows(self) -> Iterator[tuple[str, int, str]]:
         """Yield name, figure and explanation, in the order in which they add up."""
@@ -98,9 +95,7 @@ class Tally:
 
     def checks(self) -> Iterator[tuple[str, bool]]:
         """Yield what must be true, and whether it is."""
-        refused = {
-            job_id for job_id, rule in self.expected.items() if rule == REFUSED_RULE
-        }
+        refused = {job_id for job_id, rule in self.expected.items() if rule == REFUSED_RULE}
         yield (
             "the rules matched what the same rules in plain Python match",
             self.job_ids == self.expected.keys(),

@@ -52,9 +52,7 @@ class DemoWorker:
     def check(self) -> None:
         """Raise `WorkerFailed` if the worker has ended by itself."""
         if self._process is not None and self._process.returncode is not None:
-            raise WorkerFailed(
-                f"the worker ended with exit code {self._process.returncode}:\n{self.log_end}"
-            )
+            raise WorkerFailed(f"the worker ended with exit code {self._process.returncode}:\n{self.log_end}")
 
     @property
     def log_end(self) -> str:

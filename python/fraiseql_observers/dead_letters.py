@@ -75,14 +75,8 @@ class DeadLetterFilter:
         job = letter.job
         return (
             (self.reason is None or letter.reason == self.reason)
-            and (
-                self.observer is None
-                or (job is not None and job.observer == self.observer)
-            )
-            and (
-                self.action_type is None
-                or (job is not None and job.action_type == self.action_type)
-            )
+            and (self.observer is None or (job is not None and job.observer == self.observer))
+            and (self.action_type is None or (job is not None and job.action_type == self.action_type))
         )
 
 
@@ -141,11 +135,7 @@ class DeadLetterQueue:
     async def get(self, job_id: UUID) -> JobView | None:
         """Return the letter with this id, or ``None`` where the job is no dead letter (any more)."""
         view = await self._queue.find(job_id)
-        return (
-            view
-            if view is not None and view.died_at is not None and view.ended is None
-            else None
-        )
+        return view if view is not None and view.died_at is not None and view.ended is None else None
 
     async def count(self, filter: DeadLetterFilter | None = None) -> int:
         """Return how many letters there are; with a filter this reads all of them, page by page."""
@@ -265,11 +255,7 @@ class DeadLetterQueue:
             answers = await act(chosen) if chosen else []
             # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of the two
             # shows when the same place of the list is read again: what is still there has stayed.
-            refused.update(
-                letter
-                for letter, was_done in zip(chosen, answers, strict=True)
-                if not was_done
-            )
+            refused.update(letter for letter, was_done in zip(chosen, answers, strict=True) if not was_done)
             done += sum(answers)
             stayed += len(page) - len(chosen)
             if on_progress is not None:

@@ -118,9 +118,7 @@ class Inspector:
         limit: int = 50,
     ) -> list[JobView]:
         """Return jobs of one state, next to run first where that means something."""
-        return list(
-            await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit)
-        )
+        return list(await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit))
 
     async def cancel(self, job_ids: Sequence[UUID]) -> list[Cancellation]:
         """Keep jobs from running (again), and say for each what became of it.
@@ -130,7 +128,5 @@ class Inspector:
         answers = []
         for job_id in job_ids:
             found = await self._queue.cancel(job_id)
-            answers.append(
-                Cancellation(job_id, None if found == "missing" else JobState(found))
-            )
+            answers.append(Cancellation(job_id, None if found == "missing" else JobState(found)))
         return answers

@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
 
 #: Bytes asked of the stream at a time: what a pipe holds on Linux.
 CHUNK_BYTES = 65_536
@@ -36,23 +38,24 @@ class Line:
 
 
 class LineReader:
-    """Reads lines from a file descriptor, which stays open and belongs to the caller.
+    """Reads lines from a file, a pipe or a terminal, ahead of the caller until it is closed.
 
     Args:
-        descriptor: Where to read: a file, a pipe or a terminal.
+        descriptor: Where to read. The reader keeps a copy of its own, so the caller may close it at any time.
         max_line_bytes: The longest line whose content is kept.
     """
 
     def __init__(self, descriptor: int, *, max_line_bytes: int) -> None:
-        self._descriptor = descriptor
+        # The thread may be in a read when the caller closes the file; under the number of the caller it would
+        # then go on with whatever is opened next.
+        self._descriptor = os.dup(descriptor)
         self._splitter = _LineSplitter(max_line_bytes)
         self._lines: deque[Line] = deque()
         self._chunks: SimpleQueue[bytes | OSError | None] = SimpleQueue()
-        self._room = threading.BoundedSemaphore(READ_AHEAD_CHUNKS)
+        self._room = threading.Semaphore(READ_AHEAD_CHUNKS)
         self._ended = False
-        self._thread = threading.Thread(
-            target=self._read_ahead, name="fraiseql-line-reader", daemon=True
-        )
+        self._closed = False
+        self._thread = threading.Thread(target=self._read_ahead, name="fraiseql-line-reader", daemon=True)
         self._thread.start()
         #: Bytes taken from the stream so far, for progress bars.
         self.bytes_read = 0
@@ -93,18 +96,34 @@ class LineReader:
         # `SimpleQueue.put` is the one way to pass something on that may interrupt a `get` of the same thread.
         self._chunks.put(None)
 
+    def close(self) -> None:
+        """Stop reading ahead. A read that waits for a pipe ends with the pipe."""
+        self._closed = True
+        self._room.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def _read_ahead(self) -> None:
-        while True:
-            self._room.acquire()
-            try:
+        try:
+            while True:
+                self._room.acquire()
+                if self._closed:
+                    return
                 # Not through a buffered file object: its lock would be held here at interpreter exit.
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
-            except OSError as error:
-                self._chunks.put(error)
-                return
-            self._chunks.put(chunk)
-            if not chunk:
-                return
+                self._chunks.put(chunk)
+                if not chunk:
+                    return
+        except OSError as error:
+            self._chunks.put(error)
+        finally:
+            os.close(self._descriptor)
 
 
 class _LineSplitter:
@@ -141,9 +160,7 @@ class _LineSplitter:
     def _take(self) -> Line:
         content = b"".join(self._parts).strip()
         is_too_long = self._length > self._max + 1 or len(content) > self._max
-        line = Line(
-            self._number, b"" if is_too_long else content, self._length, is_too_long
-        )
+        line = Line(self._number, b"" if is_too_long else content, self._length, is_too_long)
         self._parts.clear()
         self._length = 0
         self._number += 1

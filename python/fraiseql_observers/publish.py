@@ -111,15 +111,10 @@ class PublishReport:
         self.queued += summary.jobs_queued
         self.duplicates += summary.duplicates
         self.skipped += summary.conditions_skipped
-        self.matched += bool(
-            summary.jobs_queued or summary.duplicates or summary.queueing_errors
-        )
+        self.matched += bool(summary.jobs_queued or summary.duplicates or summary.queueing_errors)
         self.not_queued += bool(summary.queueing_errors)
         for text in summary.errors:
-            if (
-                text in self.condition_errors
-                or len(self.condition_errors) < MAX_CONDITION_TEXTS
-            ):
+            if text in self.condition_errors or len(self.condition_errors) < MAX_CONDITION_TEXTS:
                 self.condition_errors[text] = self.condition_errors.get(text, 0) + 1
 
 
@@ -181,9 +176,7 @@ class Publisher:
         ended = False
         while not (ended or self._stopping):
             try:
-                line = reader.next(
-                    max(0.0, send_by - time.monotonic()) if batch else None
-                )
+                line = reader.next(max(0.0, send_by - time.monotonic()) if batch else None)
             except TimeoutError:
                 self._send(batch)
                 continue
@@ -194,9 +187,7 @@ class Publisher:
                     send_by = time.monotonic() + self._hold_secs
                 batch.append(event)
             # The deadline holds on a stream of blank or bad lines too, where `next` never times out.
-            if batch and (
-                len(batch) == self._batch_size or time.monotonic() >= send_by
-            ):
+            if batch and (len(batch) == self._batch_size or time.monotonic() >= send_by):
                 self._send(batch)
         self._send(batch)
 
@@ -210,9 +201,7 @@ class Publisher:
         if not line.content:
             return None
         try:
-            event, is_derived = EntityEvent.from_line(
-                line.content, self._max_event_bytes
-            )
+            event, is_derived = EntityEvent.from_line(line.content, self._max_event_bytes)
         except EventError as error:
             self._refuse(line, str(error))
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
     pipe.end()
+    os.close(pipe.reading)
 
 
 def all_lines(reader: LineReader) -> list[Line]:
@@ -72,9 +74,7 @@ def test_lines_are_numbered_and_stripped(
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_a_line_at_the_bound_is_kept_and_one_above_it_refused(
-    end: bytes, pipe: Pipe
-) -> None:
+def test_a_line_at_the_bound_is_kept_and_one_above_it_refused(end: bytes, pipe: Pipe) -> None:
     """The bound is on the content; a line end, `\\r\\n` included, is none of it."""
     at, above = read_all(b"x" * 100 + b"\n" + b"y" * 101 + end, pipe)
     assert (at.content, at.is_too_long) == (b"x" * 100, False)
@@ -85,9 +85,7 @@ def test_a_huge_line_is_dropped_and_the_next_one_read(pipe: Pipe) -> None:
     """A line of several chunks is refused with its length, and what follows is not affected."""
     reader = LineReader(pipe.reading, max_line_bytes=100)
     length = 3 * CHUNK_BYTES + 17
-    writer = threading.Thread(
-        target=lambda: (pipe.write(b"x" * length + b"\nnext\n"), pipe.end())
-    )
+    writer = threading.Thread(target=lambda: (pipe.write(b"x" * length + b"\nnext\n"), pipe.end()))
     writer.start()
     huge, following = all_lines(reader)
     writer.join(10.0)
@@ -158,6 +156,20 @@ def _stays_blocked(descriptor: int) -> bool:
         else:
             return False
     return True
+
+
+def test_a_closed_reader_leaves_what_is_opened_next_alone() -> None:
+    """Its thread must not read from a file that gets the number of the one it was made for."""
+    for _ in range(20):
+        with tempfile.TemporaryFile() as first:
+            first.write(b"x\n" * 1_000_000)
+            first.seek(0)
+            with LineReader(first.fileno(), max_line_bytes=100) as reader:
+                reader.next(10.0)
+        with tempfile.TemporaryFile() as second:
+            second.write(b"y\n")
+            second.seek(0)
+            assert second.read() == b"y\n"
 
 
 def test_a_stream_that_cannot_be_read_says_so() -> None:

@@ -42,9 +42,7 @@ def _group() -> None:
 def check(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="[FILE]", envvar=CONFIG_VARIABLE, help="The configuration."
-        ),
+        typer.Argument(metavar="[FILE]", envvar=CONFIG_VARIABLE, help="The configuration."),
     ] = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -59,11 +57,7 @@ def check(
     elif checked.config is None:
         for problem in checked.problems:
             output.text(str(problem))
-        mistakes = (
-            "1 mistake"
-            if len(checked.problems) == 1
-            else f"{len(checked.problems)} mistakes"
-        )
+        mistakes = "1 mistake" if len(checked.problems) == 1 else f"{len(checked.problems)} mistakes"
         output.error(f"{file}: {mistakes}")
     else:
         _print_summary(output, checked.config)
@@ -98,9 +92,7 @@ def _print_summary(output: Output, config: Config) -> None:
             ),
             (
                 "metrics",
-                f"http://{metrics.host}:{metrics.port}/metrics"
-                if metrics.enabled
-                else "none",
+                f"http://{metrics.host}:{metrics.port}/metrics" if metrics.enabled else "none",
             ),
         ]
     )
@@ -130,9 +122,7 @@ def _document(checked: ConfigCheck, file: Path) -> dict[str, Any]:
         "valid": not checked.problems,
         "mistakes": [_mistake(problem) for problem in checked.problems],
         "warnings": list(checked.warnings),
-        "observers": list(checked.config.observers)
-        if checked.config is not None
-        else [],
+        "observers": list(checked.config.observers) if checked.config is not None else [],
     }
 
 
@@ -150,7 +140,9 @@ def _mistake(problem: Problem) -> dict[str, Any]:
 def _metrics(metrics: MetricsConfig) -> str:
     if not metrics.enabled:
         return "none"
-    return f"http://{metrics.host}:{metrics.port}/metrics" if metrics.port else f"a free port of {metrics.host}"
+    return (
+        f"http://{metrics.host}:{metrics.port}/metrics" if metrics.port else f"a free port of {metrics.host}"
+    )
 
 
 def _queues(names: tuple[str, ...]) -> str:

@@ -8,11 +8,7 @@ def one_line(text: str) -> str:
 
     An error text or an event may come from anybody, and a terminal obeys what it is shown.
     """
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else _escaped(c) for c in text)
-    )
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

@@ -30,17 +30,13 @@ from fraiseql_observers.dead_letters import (
 )
 from fraiseql_observers.queue import RedisJobQueue
 
-app = typer.Typer(
-    no_args_is_help=True, help="Look at dead letters, send them back, or delete them."
-)
+app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them back, or delete them.")
 
 COLUMNS = ("id", "died", "reason", "observer", "action", "attempts", "last error")
 
 Observer = Annotated[
     str | None,
-    typer.Option(
-        "--observer", metavar="NAME", help="Only of this rule.", show_default=False
-    ),
+    typer.Option("--observer", metavar="NAME", help="Only of this rule.", show_default=False),
 ]
 Reason = Annotated[
     DeathReason | None,
@@ -48,9 +44,7 @@ Reason = Annotated[
 ]
 ActionType = Annotated[
     str | None,
-    typer.Option(
-        "--action", metavar="TYPE", help="Only of this action type.", show_default=False
-    ),
+    typer.Option("--action", metavar="TYPE", help="Only of this action type.", show_default=False),
 ]
 
 
@@ -72,9 +66,7 @@ def list_letters(
     chosen = _filter(observer, reason, action)
     letters = with_queue(
         config,
-        lambda queue, _: DeadLetterQueue(queue).list(
-            offset=offset, limit=limit, filter=chosen
-        ),
+        lambda queue, _: DeadLetterQueue(queue).list(offset=offset, limit=limit, filter=chosen),
     )
     if as_json:
         output.json([letter.to_dict() for letter in letters])
@@ -99,9 +91,7 @@ def list_letters(
 
 
 @app.command("show")
-def show(
-    job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False
-) -> None:
+def show(job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Show one dead letter: why it died, every attempt, its event.
 
     Example: fraiseql-observers dlq show 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
@@ -109,9 +99,7 @@ def show(
     output = Output()
     letter = with_queue(config, lambda queue, _: DeadLetterQueue(queue).get(job_id))
     if letter is None:
-        output.error(
-            f"{job_id}: no such dead letter; `jobs show` looks for it elsewhere"
-        )
+        output.error(f"{job_id}: no such dead letter; `jobs show` looks for it elsewhere")
         raise typer.Exit(ExitCode.PARTLY)
     if as_json:
         output.json(letter.to_dict())
@@ -152,14 +140,10 @@ def replay(
     if bool(job_ids) == every:
         raise typer.BadParameter("give the ids of jobs, or --all")
     if not every and (chosen or rate):
-        raise typer.BadParameter(
-            "--observer, --reason, --action and --rate belong to --all"
-        )
+        raise typer.BadParameter("--observer, --reason, --action and --rate belong to --all")
     output = Output()
     if every:
-        count = with_queue(
-            config, lambda queue, _: DeadLetterQueue(queue).replay_all(chosen, rate)
-        )
+        count = with_queue(config, lambda queue, _: DeadLetterQueue(queue).replay_all(chosen, rate))
         _print_count(output, "replayed", count, as_json=as_json)
     else:
         _act_on_each(
@@ -173,16 +157,12 @@ def replay(
 
 
 @app.command("remove")
-def remove(
-    job_ids: JobIds, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False
-) -> None:
+def remove(job_ids: JobIds, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Delete dead letters for good.
 
     Example: fraiseql-observers dlq remove 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
     """
-    _act_on_each(
-        Output(), config, job_ids, DeadLetterQueue.remove, "removed", as_json=as_json
-    )
+    _act_on_each(Output(), config, job_ids, DeadLetterQueue.remove, "removed", as_json=as_json)
 
 
 @app.command("clear")
@@ -217,9 +197,7 @@ def _filter(
 def _confirm(config: Path, chosen: DeadLetterFilter | None) -> None:
     """Ask a person; where there is none, refuse."""
     if not sys.stdin.isatty():
-        raise typer.BadParameter(
-            "deletes for good and cannot ask without a terminal; add --yes"
-        )
+        raise typer.BadParameter("deletes for good and cannot ask without a terminal; add --yes")
     count = with_queue(config, lambda queue, _: DeadLetterQueue(queue).count(chosen))
     noun = "dead letter" if count == 1 else "dead letters"
     typer.confirm(f"Delete {count} {noun} for good?", abort=True, err=True)
@@ -247,16 +225,9 @@ def _act_on_each(
 
     answers = with_queue(config, lambda queue, _: act_on_each(queue))
     if as_json:
-        output.json(
-            [
-                {"id": job_id, done: answer}
-                for job_id, answer in zip(job_ids, answers, strict=True)
-            ]
-        )
+        output.json([{"id": job_id, done: answer} for job_id, answer in zip(job_ids, answers, strict=True)])
     else:
         for job_id, answer in zip(job_ids, answers, strict=True):
-            output.text(
-                f"{job_id}: {done if answer else f'not {done}, since it is no dead letter'}"
-            )
+            output.text(f"{job_id}: {done if answer else f'not {done}, since it is no dead letter'}")
     if not all(answers):
         raise typer.Exit(ExitCode.PARTLY)

@@ -36,9 +36,7 @@ COLUMNS = (
 
 
 @app.command("show")
-def show(
-    job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False
-) -> None:
+def show(job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Show one job in whatever state it is: its rule, its event, every attempt.
 
     Example: fraiseql-observers jobs show 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
@@ -82,24 +80,18 @@ def list_jobs(
     output = Output()
     views = with_queue(
         config,
-        lambda stored, _: Inspector(stored).jobs(
-            state, queue=queue, offset=offset, limit=limit
-        ),
+        lambda stored, _: Inspector(stored).jobs(state, queue=queue, offset=offset, limit=limit),
     )
     if as_json:
         output.json([view.to_dict() for view in views])
         return
     output.table(COLUMNS, [job_row(view) for view in views])
     if not views:
-        output.note(
-            f"no {state} jobs" + (f" after the first {offset}" if offset else "")
-        )
+        output.note(f"no {state} jobs" + (f" after the first {offset}" if offset else ""))
 
 
 @app.command("cancel")
-def cancel(
-    job_ids: JobIds, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False
-) -> None:
+def cancel(job_ids: JobIds, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Keep jobs from running. One that runs at this moment may have acted already; the answer says so.
 
     Example: fraiseql-observers jobs cancel 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11

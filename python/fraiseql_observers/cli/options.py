@@ -25,18 +25,12 @@ ConfigFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Offset = Annotated[
-    int, typer.Option("--offset", min=0, metavar="N", help="Leave out the first N.")
-]
+Offset = Annotated[int, typer.Option("--offset", min=0, metavar="N", help="Leave out the first N.")]
 Limit = Annotated[
     int,
-    typer.Option(
-        "--limit", "-n", min=1, max=10_000, metavar="N", help="Show at most N."
-    ),
+    typer.Option("--limit", "-n", min=1, max=10_000, metavar="N", help="Show at most N."),
 ]
-JobId = Annotated[
-    UUID, typer.Argument(metavar="ID", help="The id of a job.", show_default=False)
-]
+JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The id of a job.", show_default=False)]
 JobIds = Annotated[
     list[UUID],
     typer.Argument(metavar="ID...", help="The ids of jobs.", show_default=False),

@@ -33,10 +33,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """Print one JSON document on standard output, on one line."""
-        sys.stdout.write(
-            orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
-            + "\n"
-        )
+        sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
         sys.stdout.flush()
 
     def text(self, text: str, style: str = "") -> None:
@@ -51,9 +48,7 @@ class Output:
         """Print lines of the result as they are."""
         sys.stdout.write(text)
 
-    def pairs(
-        self, rows: Sequence[tuple[str, object]], *, title: str | None = None
-    ) -> None:
+    def pairs(self, rows: Sequence[tuple[str, object]], *, title: str | None = None) -> None:
         """Print names and their values, one pair a line."""
         table = Table(
             box=None,
@@ -74,14 +69,10 @@ class Output:
         title: str | None = None,
     ) -> None:
         """Print rows under headings; numbers are set to the right."""
-        table = Table(
-            box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left"
-        )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for index, name in enumerate(columns):
             is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-            table.add_column(
-                name, justify="right" if is_number else "left", overflow="fold"
-            )
+            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
         self._print(table, rows, header=columns)
 
     def note(self, text: str) -> None:

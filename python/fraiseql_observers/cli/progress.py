@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from rich.progress import (
     BarColumn,
@@ -33,14 +32,15 @@ class PublishProgress:
     Args:
         output: Where to show it.
         stream: What is read; the bar has an end only where this is a file.
+        reader: Counts the bytes.
     """
 
-    def __init__(self, output: Output, stream: BinaryIO) -> None:
+    def __init__(self, output: Output, stream: BinaryIO, reader: LineReader) -> None:
         self._output = output
+        self._reader = reader
         about = os.fstat(stream.fileno())
         self._size = about.st_size if stat.S_ISREG(about.st_mode) else None
         self._bad_lines = 0
-        self._reader: LineReader | None = None
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.fields[events]:,} events"),
@@ -53,21 +53,20 @@ class PublishProgress:
         )
         self._task: TaskID = self._bar.add_task("publish", total=self._size, events=0)
 
-    @contextmanager
-    def shown(self, reader: LineReader) -> Iterator[None]:
-        """Show the bar, which counts the bytes of ``reader``."""
-        self._reader = reader
-        with self._bar:
-            yield
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
         if self._bad_lines > MAX_TOLD_LINES:
-            self._output.error(
-                f"{self._bad_lines - MAX_TOLD_LINES} more lines are no events"
-            )
+            self._output.error(f"{self._bad_lines - MAX_TOLD_LINES} more lines are no events")
 
     def update(self, report: PublishReport) -> None:
         """Move the bar to where the run is."""
-        completed = self._reader.bytes_read if self._reader is not None else 0
-        self._bar.update(self._task, completed=completed, events=report.events)
+        self._bar.update(self._task, completed=self._reader.bytes_read, events=report.events)
 
     def tell_bad_line(self, line: BadLine) -> None:
         """Report a line that is no event, unless there were too many."""

@@ -55,20 +55,22 @@ def publish(
     """
     output = Output()
     settings = load_config(chosen_config(config))
-    with build_with_queue_sync(settings) as executor, _opened(file) as stream:
-        progress = PublishProgress(output, stream)
+    limit = settings.storage.max_payload_bytes
+    with (
+        build_with_queue_sync(settings) as executor,
+        _opened(file) as stream,
+        LineReader(stream.fileno(), max_line_bytes=limit) as reader,
+        PublishProgress(output, stream, reader) as progress,
+    ):
         publisher = Publisher(
             executor,
             batch_size=settings.job_queue.batch_size,
             hold_secs=settings.job_queue.batch_timeout_secs,
-            max_event_bytes=settings.storage.max_payload_bytes,
+            max_event_bytes=limit,
             on_bad_line=progress.tell_bad_line,
             on_batch=progress.update,
         )
-        reader = LineReader(
-            stream.fileno(), max_line_bytes=settings.storage.max_payload_bytes
-        )
-        with _stopped_by_ctrl_c(publisher), progress.shown(reader):
+        with _stopped_by_ctrl_c(publisher):
             report = publisher.run(reader)
     _print(output, report, as_json=as_json)
     if code := _code(report):
@@ -110,9 +112,7 @@ def _print(output: Output, report: PublishReport, *, as_json: bool) -> None:
     else:
         output.pairs(list(report.to_dict().items()))
     if report.derived_ids:
-        output.note(
-            f"{_events(report.derived_ids)} had no id and got one from the bytes of the line"
-        )
+        output.note(f"{_events(report.derived_ids)} had no id and got one from the bytes of the line")
     for text, count in report.condition_errors.items():
         output.warning(f"{text} ({count} times)" if count > 1 else text)
     if report.failure is not None:
@@ -120,9 +120,7 @@ def _print(output: Output, report: PublishReport, *, as_json: bool) -> None:
     if report.interrupted:
         output.warning("interrupted: the counts are of what was read until then")
     if report.failure is not None or report.interrupted or report.not_queued:
-        output.note(
-            "publish the same again to add the rest; what is stored is not stored twice"
-        )
+        output.note("publish the same again to add the rest; what is stored is not stored twice")
 
 
 def _events(count: int) -> str:

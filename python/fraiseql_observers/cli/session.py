@@ -14,9 +14,7 @@ from fraiseql_observers.queue import RedisJobQueue, build_job_queue
 T = TypeVar("T")
 
 
-def with_queue(
-    config_file: Path, act: Callable[[RedisJobQueue, Config], Awaitable[T]]
-) -> T:
+def with_queue(config_file: Path, act: Callable[[RedisJobQueue, Config], Awaitable[T]]) -> T:
     """Connect to the queue that a file names, do one thing with it, and leave it.
 
     Raises:

@@ -25,10 +25,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     output.pairs(list(_lines(found)))
     output.table(
         WORKER_COLUMNS,
-        [
-            (w.host, w.pid, w.started_at, w.concurrency, w.version, w.lease_until)
-            for w in found.workers
-        ],
+        [(w.host, w.pid, w.started_at, w.concurrency, w.version, w.lease_until) for w in found.workers],
         title="Workers",
     )
     if not found.workers:

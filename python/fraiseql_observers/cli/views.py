@@ -34,20 +34,12 @@ def job_row(view: JobView) -> tuple[object, ...]:
 
 def attempts_text(view: JobView) -> str:
     """How many attempts a job has had, of how many."""
-    return (
-        f"{view.attempt}/{view.job.max_attempts}"
-        if view.job is not None
-        else str(view.attempt)
-    )
+    return f"{view.attempt}/{view.job.max_attempts}" if view.job is not None else str(view.attempt)
 
 
 def shortened(text: str | None) -> str | None:
     """Cut a text to what a table has room for."""
-    return (
-        text
-        if text is None or len(text) <= ERROR_CHARACTERS
-        else text[: ERROR_CHARACTERS - 1] + "…"
-    )
+    return text if text is None or len(text) <= ERROR_CHARACTERS else text[: ERROR_CHARACTERS - 1] + "…"
 
 
 def print_job(output: Output, view: JobView) -> None:
@@ -107,6 +99,4 @@ def _attempt_row(attempt: Attempt) -> tuple[object, ...]:
 
 def _pretty(document: bytes) -> str:
     value: Any = orjson.loads(document)
-    return orjson.dumps(
-        value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    ).decode()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
