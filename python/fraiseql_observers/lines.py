@@ -55,10 +55,9 @@ class LineReader:
         self._room = threading.Semaphore(READ_AHEAD_CHUNKS)
         self._ended = False
         self._closed = False
-        self._thread = threading.Thread(target=self._read_ahead, name="fraiseql-line-reader", daemon=True)
-        self._thread.start()
         #: Bytes taken from the stream so far, for progress bars.
         self.bytes_read = 0
+        threading.Thread(target=self._read_ahead, name="fraiseql-line-reader", daemon=True).start()
 
     def next(self, timeout_secs: float | None) -> Line | None:
         """Return the next line, or ``None`` at the end of the stream.
