@@ -204,6 +204,8 @@ class RetryableError(ActionError):
         status_code: int | None = None,
     ) -> None:
         super().__init__(message, status_code=status_code)
+        if retry_after is not None and not isinstance(retry_after, timedelta):
+            raise TypeError("retry_after must be a timedelta or None")
         self.retry_after = retry_after
 
 

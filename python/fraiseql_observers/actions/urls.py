@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-__all__ = ["DestinationUrl", "UrlError", "parse_url", "shown_url"]
+__all__ = ["DestinationUrl", "UrlError", "parse_redirect", "parse_url", "shown_url"]
 
 #: The longest URL, in characters; beyond it receivers begin to refuse.
 LONGEST_URL = 4096
@@ -142,6 +142,25 @@ def parse_url(text: str) -> DestinationUrl:
     return DestinationUrl(
         scheme, _host(parts["host"]), _port(scheme, parts["port"]), path or "/", query
     )
+
+
+def parse_redirect(base: DestinationUrl, location: str) -> DestinationUrl:
+    """Take the target of a redirect apart, which may be relative to the URL that was asked.
+
+    Raises:
+        UrlError: As `parse_url` does.
+    """
+    target = location.partition("#")[0]
+    if _URL.match(target):
+        return parse_url(target)
+    root = f"{base.scheme}://{base.authority}"
+    if target.startswith("//"):
+        return parse_url(f"{base.scheme}:{target}")
+    if target.startswith("/"):
+        return parse_url(root + target)
+    if target.startswith("?"):
+        return parse_url(root + base.path + target)
+    return parse_url(f"{root}{base.path.rpartition('/')[0]}/{target}")
 
 
 def shown_url(text: str) -> str:
