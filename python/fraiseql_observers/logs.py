@@ -1,7 +1,7 @@
 """Logging as ``[log]`` sets it: one line per record, as text for a terminal or as JSON, on standard error.
 
-Log records hold data from events and from receivers. Whatever it contains, it can neither start a new line nor
-send a control sequence to a terminal.
+Log records hold data from events and from receivers. Whatever it contains, it can neither start a new line
+nor send a control sequence to a terminal; and the secrets of this process are replaced in it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,18 @@ import time
 from collections.abc import Iterable
 from typing import Final, TextIO
 
-__all__ = ["JOB_FIELDS", "hide", "setup"]
+from fraiseql_observers.redaction import redact
+
+__all__ = ["JOB_FIELDS", "setup"]
 
 #: What a record about a job carries in ``extra``; both formats show it.
-JOB_FIELDS: Final = (
-    "job_id",
-    "event_id",
-    "observer",
-    "action_index",
-    "action_type",
-    "attempt",
-)
+JOB_FIELDS: Final = ("job_id", "event_id", "observer", "action_index", "action_type", "attempt")
 
 #: Libraries that write URLs and headers, hence secrets, at the levels below this one.
 _QUIET: Final = ("httpx", "httpcore", "hpack")
 
 #: C0 and C1 controls, line and paragraph separators, and the marks that change the direction of text.
-_CONTROLS: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
-
-_hidden: re.Pattern[str] | None = None
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def setup(level: str, style: str, *, stream: TextIO | None = None) -> None:
@@ -58,18 +49,6 @@ def setup(level: str, style: str, *, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
-def hide(secrets: Iterable[str]) -> None:
-    """Replace these texts by ``***`` in every line from now on, wherever they come from."""
-    global _hidden
-    # The longest first, so that a secret which contains another one is replaced as a whole.
-    known = sorted((secret for secret in set(secrets) if secret), key=len, reverse=True)
-    _hidden = re.compile("|".join(map(re.escape, known))) if known else None
-
-
-def _without_secrets(text: str) -> str:
-    return text if _hidden is None else _hidden.sub("***", text)
-
-
 def _one_line(text: str) -> str:
     """Write control characters as their escapes."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
@@ -84,7 +63,7 @@ class TextFormatter(logging.Formatter):
         line = f"{_time(record)} {record.levelname:<7} {record.name}: {record.getMessage()}{fields}"
         trace = _trace(self, record)
         lines = [line, *(f"  | {part}" for part in trace.split("\n") if part)]
-        return "\n".join(_one_line(_without_secrets(part)) for part in lines)
+        return "\n".join(_one_line(redact(part)) for part in lines)
 
 
 class JsonFormatter(logging.Formatter):
@@ -96,24 +75,18 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _without_secrets(record.getMessage()),
+            "message": redact(record.getMessage()),
         }
-        values.update(
-            (name, _without_secrets(str(value))) for name, value in _job_fields(record)
-        )
+        values.update((name, redact(str(value))) for name, value in _job_fields(record))
         if isinstance(attempt := getattr(record, "attempt", None), int):
             values["attempt"] = attempt
         if trace := _trace(self, record):
-            values["trace"] = _without_secrets(trace)
+            values["trace"] = redact(trace)
         return json.dumps(values)
 
 
 def _job_fields(record: logging.LogRecord) -> Iterable[tuple[str, object]]:
-    return (
-        (name, value)
-        for name in JOB_FIELDS
-        if (value := getattr(record, name, None)) is not None
-    )
+    return ((name, value) for name in JOB_FIELDS if (value := getattr(record, name, None)) is not None)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,8 +1,8 @@
-"""Every metric, declared here only, and the two ways to show them: a Prometheus collector and the text format.
+"""Every metric, declared here only, and two ways to show them: a Prometheus collector and the text format.
 
-The core counts; nothing here is called per job. What arrives is a snapshot of its counters (`counters_snapshot`)
-and, where a queue has been asked, the gauges. prometheus-client is imported only by who collects with it: a
-supervisor writes the text format itself, which saves it 10 MB.
+The core counts; nothing here is called per job. What arrives is a snapshot of its counters
+(`counters_snapshot`) and, where a queue has been asked, the gauges. prometheus-client is imported only by who
+collects with it: a supervisor writes the text format itself, which saves it 10 MB.
 """
 
 from __future__ import annotations
@@ -15,23 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = [
-    "Counters",
-    "Gauges",
-    "MetricsRegistry",
-    "add_counters",
-    "families",
-    "render_text",
-]
+__all__ = ["Counters", "Gauges", "MetricsRegistry", "add_counters", "families", "render_text"]
 
 PREFIX: Final = "fraiseql_observer_"
 #: Of the text that `render_text` writes.
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 #: A snapshot of the core's counters: numbers by name, or by name and label values joined with `|`.
-Counters = dict[
-    str, Any
-]  # decoded JSON whose shape `Declaration.source` and the core's stub describe
+Counters = dict[str, Any]  # decoded JSON whose shape `Declaration.source` and the core's stub describe
 #: What the queue holds now; a gauge that is not known is left out, never guessed.
 Gauges = Mapping[str, int]
 
@@ -48,20 +39,8 @@ class Declaration(NamedTuple):
 
 
 METRICS: Final = (
-    Declaration(
-        "job_queued_total",
-        "counter",
-        (),
-        "queued",
-        "Jobs stored in the queue by this program.",
-    ),
-    Declaration(
-        "job_executed_total",
-        "counter",
-        ("action_type",),
-        "executed",
-        "Jobs that have completed.",
-    ),
+    Declaration("job_queued_total", "counter", (), "queued", "Jobs stored in the queue by this program."),
+    Declaration("job_executed_total", "counter", ("action_type",), "executed", "Jobs that have completed."),
     Declaration(
         "job_failed_total",
         "counter",
@@ -90,19 +69,9 @@ METRICS: Final = (
         "retries",
         "Retries that have been scheduled.",
     ),
+    Declaration("job_queue_depth", "gauge", (), "pending", "Jobs that are pending, read from the queue now."),
     Declaration(
-        "job_queue_depth",
-        "gauge",
-        (),
-        "pending",
-        "Jobs that are pending, read from the queue now.",
-    ),
-    Declaration(
-        "job_dlq_items",
-        "gauge",
-        (),
-        "dead",
-        "Jobs in the dead letter queue, read from the queue now.",
+        "job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."
     ),
 )
 
@@ -134,9 +103,7 @@ def add_counters(total: Counters, more: Counters) -> None:
             total[key] = total.get(key, 0) + value
 
 
-def families(
-    counters: Counters, gauges: Gauges, bounds: Sequence[float]
-) -> Iterator[Family]:
+def families(counters: Counters, gauges: Gauges, bounds: Sequence[float]) -> Iterator[Family]:
     """Turn counters and gauges into metrics, in the order of their declaration.
 
     Args:
@@ -149,9 +116,7 @@ def families(
             if declaration.source in gauges:
                 yield Family(declaration, [Sample("", {}, gauges[declaration.source])])
         elif declaration.kind == "histogram":
-            yield Family(
-                declaration, list(_histogram_samples(declaration, counters, bounds))
-            )
+            yield Family(declaration, list(_histogram_samples(declaration, counters, bounds)))
         else:
             yield Family(declaration, list(_counter_samples(declaration, counters)))
 
@@ -186,13 +151,9 @@ def render_text(shown: Iterable[Family]) -> bytes:
         lines.append(f"# HELP {name} {declaration.help}")
         lines.append(f"# TYPE {name} {declaration.kind}")
         for suffix, labels, value in samples:
-            pairs = ",".join(
-                f'{label}="{_escape(text)}"' for label, text in labels.items()
-            )
+            pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
             lines.append(
-                f"{name}{suffix}{{{pairs}}} {_number(value)}"
-                if pairs
-                else f"{name}{suffix} {_number(value)}"
+                f"{name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{name}{suffix} {_number(value)}"
             )
     return "\n".join([*lines, ""]).encode()
 
@@ -212,8 +173,8 @@ class MetricsRegistry:
     def collector() -> CoreCollector:
         """Make a collector to register: ``REGISTRY.register(MetricsRegistry.collector())``.
 
-        It shows what this process has counted, for instance the jobs that a web application has queued. The gauges
-        of the queue are not among it: they are the same for every process, and each worker shows them.
+        It shows what this process has counted, for instance the jobs that a web application has queued. The
+        gauges of the queue are not among it: they are the same for every process, and each worker shows them.
         """
         return CoreCollector()
 

@@ -20,7 +20,9 @@ static CURRENT: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 ///
 /// If the system gives the process no more threads.
 pub fn handle() -> Handle {
-    let mut current = CURRENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut current = CURRENT
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let pid = process::id();
     if let Some((owner, runtime)) = *current
         && owner == pid

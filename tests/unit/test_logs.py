@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fraiseql_observers import logs
+from fraiseql_observers import logs, redaction
 
 FORGED = "paid\r\n2026-01-01T00:00:00.000Z ERROR root: forged \x1b[31mred\x1b[0m \u2028 \x9b1m \u202etxt"
 
@@ -26,7 +26,7 @@ def logged() -> Iterator[Callable[[str], io.StringIO]]:
         return stream
 
     yield set_up
-    logs.hide([])
+    redaction.hide([])
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -41,9 +41,7 @@ def test_data_cannot_start_a_line_or_colour_a_terminal(
     assert line.isprintable()
 
 
-def test_a_trace_in_text_cannot_look_like_another_record(
-    logged: Callable[[str], io.StringIO],
-) -> None:
+def test_a_trace_in_text_cannot_look_like_another_record(logged: Callable[[str], io.StringIO]) -> None:
     stream = logged("text")
     try:
         raise ValueError(FORGED)
@@ -68,23 +66,17 @@ def test_json_lines_carry_the_job(logged: Callable[[str], io.StringIO]) -> None:
 
 def test_text_lines_carry_the_job(logged: Callable[[str], io.StringIO]) -> None:
     stream = logged("text")
-    logging.getLogger("x").warning(
-        "failed", extra={"job_id": "j", "observer": "paid", "attempt": 2}
-    )
+    logging.getLogger("x").warning("failed", extra={"job_id": "j", "observer": "paid", "attempt": 2})
     assert stream.getvalue().endswith("x: failed job_id=j observer=paid attempt=2\n")
 
 
-def test_percent_signs_and_braces_in_data_are_data(
-    logged: Callable[[str], io.StringIO],
-) -> None:
+def test_percent_signs_and_braces_in_data_are_data(logged: Callable[[str], io.StringIO]) -> None:
     stream = logged("text")
     logging.getLogger("x").info("%s", "100 %s {0}")
     assert stream.getvalue().endswith("x: 100 %s {0}\n")
 
 
-def test_auto_is_json_where_there_is_no_terminal(
-    logged: Callable[[str], io.StringIO],
-) -> None:
+def test_auto_is_json_where_there_is_no_terminal(logged: Callable[[str], io.StringIO]) -> None:
     stream = logged("auto")
     logging.getLogger("x").info("a")
     assert json.loads(stream.getvalue())["message"] == "a"
@@ -95,13 +87,11 @@ def test_hidden_texts_are_replaced_in_messages_fields_and_traces(
     logged: Callable[[str], io.StringIO], style: str
 ) -> None:
     stream = logged(style)
-    logs.hide(["canary", "canary-and-more", ""])
+    redaction.hide(["canary", "canary-and-more", ""])
     try:
         raise ValueError("token canary-and-more")
     except ValueError:
-        logging.getLogger("x").exception(
-            "sent %s", "canary", extra={"observer": "canary"}
-        )
+        logging.getLogger("x").exception("sent %s", "canary", extra={"observer": "canary"})
     assert "canary" not in stream.getvalue()
     assert "***" in stream.getvalue()
 

@@ -22,18 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program, where it is not that of this process.
 
     Returns:
-        The exit code: 0 stopped, 1 some work was given back, 2 usage or configuration or an unfit server, 3 the
-        queue cannot be reached.
+        The exit code: 0 stopped, 1 some work was given back, 2 usage or configuration or an unfit server, 3
+        the queue cannot be reached.
     """
     options = _parser().parse_args(arguments)
     logs.setup("info", "auto")
-    command = [
-        sys.executable,
-        "-m",
-        "fraiseql_observers.worker.child",
-        "--config",
-        options.config,
-    ]
+    command = [sys.executable, "-m", "fraiseql_observers.worker.child", "--config", options.config]
     return Supervisor(command, processes=options.processes).run()
 
 
@@ -41,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fraiseql_observers.worker",
         description="Run the jobs of the observers in a file.",
-        epilog="One SIGINT or SIGTERM finishes what runs, a second releases it. SIGHUP reads the observers again.",
+        epilog="SIGINT or SIGTERM finishes what runs, a second one releases it; SIGHUP reads the observers again.",
     )
     parser.add_argument(
         "--config",
@@ -50,10 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: $FRAISEQL_OBSERVERS_CONFIG, else observers.toml here",
     )
     parser.add_argument(
-        "--processes",
-        metavar="N",
-        type=_processes,
-        help=f"1-{MAX_PROCESSES}; default: [worker] processes",
+        "--processes", metavar="N", type=_processes, help=f"1-{MAX_PROCESSES}; default: [worker] processes"
     )
     return parser
 
@@ -64,9 +55,7 @@ def _processes(text: str) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_PROCESSES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number from 1 to {MAX_PROCESSES}"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_PROCESSES}")
     return number
 
 

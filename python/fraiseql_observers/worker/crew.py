@@ -10,22 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from fraiseql_observers.metrics import Counters, add_counters
-from fraiseql_observers.worker.pipes import (
-    ExitCode,
-    Order,
-    Report,
-    ReportKind,
-    decode_report,
-)
+from fraiseql_observers.worker.pipes import ExitCode, Order, Report, ReportKind, decode_report
 from fraiseql_observers.worker.process import ChildProcess
 from fraiseql_observers.worker.slot import Slot
 
 logger = logging.getLogger(__name__)
 
-#: Seconds beyond `job_timeout_secs` until a silent child is taken for dead. At the timeout the core has reported
-#: the attempt that blocks the child's loop, so nothing but the next jobs waits for it.
+#: Seconds beyond `job_timeout_secs` until a silent child is taken for dead. At the timeout the core has
+#: reported the attempt that blocks the child's loop, so nothing but the next jobs waits for it.
 STALL_SECS: Final = 10.0
-#: If the supervisor itself has not looked for so long (it was stopped, or the machine slept), silence means nothing.
+#: If the supervisor itself has not looked for so long (it was stopped, or the machine slept), silence means
+#: nothing.
 AWAY_SECS: Final = 5.0
 
 
@@ -33,10 +28,10 @@ class Crew:
     """Keeps the slots filled.
 
     Args:
-        selector: The supervisor's loop, which calls the callback registered as each key's data.
-        command: Starts a child; more arguments are added.
-        on_report: Called with each report and the slot it came from, after the crew has taken its share of it.
-        on_end: Called when a child has ended, with its slot, its exit code, and whether it had been ready.
+        selector: The supervisor's loop, which calls the callback registered as each key's data. command:
+        Starts a child; more arguments are added. on_report: Called with each report and the slot it came
+        from, after the crew has taken its share of it. on_end: Called when a child has ended, with its slot,
+        its exit code, and whether it had been ready.
     """
 
     def __init__(
@@ -78,9 +73,7 @@ class Crew:
         for slot in self:
             if self.may_start and slot.is_due(now):
                 try:
-                    self.start(
-                        slot, now, ["--suspects"] if slot is self.suspects else []
-                    )
+                    self.start(slot, now, ["--suspects"] if slot is self.suspects else [])
                 except OSError as error:  # No process or no pipe is to be had now; later there may be.
                     logger.error("%s: cannot be started: %s", slot.name, error)
                     slot.vacate(ExitCode.PARTIAL, now)
@@ -93,9 +86,7 @@ class Crew:
         """
         child = ChildProcess([*self._command, *arguments], slot.name)
         slot.occupy(child, now)
-        self._selector.register(
-            child.status_fd, selectors.EVENT_READ, lambda: self._listen(slot)
-        )
+        self._selector.register(child.status_fd, selectors.EVENT_READ, lambda: self._listen(slot))
         logger.debug("%s: started with pid %d", slot.name, child.pid)
 
     def next_start(self) -> float | None:
@@ -136,13 +127,7 @@ class Crew:
             wait = slot.vacate(code, now)
             if self.may_start and wait is not None:
                 level = logging.INFO if code == ExitCode.REPLACE else logging.ERROR
-                logger.log(
-                    level,
-                    "%s: %s; the next starts in %.1f s",
-                    slot.name,
-                    _how_it_ended(code),
-                    wait,
-                )
+                logger.log(level, "%s: %s; the next starts in %.1f s", slot.name, _how_it_ended(code), wait)
             self._on_end(slot, code, was_ready)
 
     def end_stalled(self, now: float, job_timeout_secs: float) -> None:
@@ -154,9 +139,7 @@ class Crew:
                 slot.heard_at = now
             elif slot.is_ready and now - slot.heard_at > job_timeout_secs + STALL_SECS:
                 logger.error(
-                    "%s: silent for %.0f s; it is killed and replaced",
-                    slot.name,
-                    now - slot.heard_at,
+                    "%s: silent for %.0f s; it is killed and replaced", slot.name, now - slot.heard_at
                 )
                 slot.heard_at = now
                 child.kill()
@@ -175,8 +158,7 @@ class Crew:
                 self._on_report(slot, report)
         except ValueError:
             logger.error(
-                "%s: what it writes to its status pipe is no report; it is killed and replaced",
-                slot.name,
+                "%s: what it writes to its status pipe is no report; it is killed and replaced", slot.name
             )
             child.kill()
 

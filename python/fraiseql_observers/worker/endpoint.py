@@ -1,8 +1,8 @@
 """A small HTTP server for `/metrics`, `/healthz` and `/readyz`, driven by the supervisor's selector.
 
-It answers GET, one request a connection, and nothing else. Every connection is bounded in number, bytes and time,
-so that a scraper that hangs or floods costs a few KiB for a few seconds. `http.server` and asyncio would do the
-same for 10 MB of memory each.
+It answers GET, one request a connection, and nothing else. Every connection is bounded in number, bytes and
+time, so that a scraper that hangs or floods costs a few KiB for a few seconds. `http.server` and asyncio
+would do the same for 10 MB of memory each.
 """
 
 from __future__ import annotations
@@ -46,15 +46,11 @@ class HttpServer:
         OSError: If the address cannot be had.
     """
 
-    def __init__(
-        self, selector: selectors.BaseSelector, host: str, port: int, handler: Handler
-    ) -> None:
+    def __init__(self, selector: selectors.BaseSelector, host: str, port: int, handler: Handler) -> None:
         self._selector = selector
         self._handler = handler
         self._connections: set[_Connection] = set()
-        family, kind, number, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         self._listener = socket.socket(family, kind, number)
         try:
             # A worker that restarts must not wait for the connections of the one before it to be forgotten.
@@ -97,9 +93,7 @@ class HttpServer:
             client.close()
             return
         client.setblocking(False)
-        self._connections.add(
-            _Connection(client, self._selector, self._handler, self._connections)
-        )
+        self._connections.add(_Connection(client, self._selector, self._handler, self._connections))
 
 
 class _Connection:

@@ -1,7 +1,7 @@
 """What a worker shows of itself over HTTP: its metrics, whether it lives, whether it is ready.
 
-The gauges come from the queue, through a child, since the supervisor has no connection of its own. They are true
-or absent: a scrape waits for them for less than a second, then answers without.
+The gauges come from the queue, through a child, since the supervisor has no connection of its own. They are
+true or absent: a scrape waits for them for less than a second, then answers without.
 """
 
 from __future__ import annotations
@@ -48,11 +48,7 @@ class Health:
         elif path == "/readyz":
             answer(self._readiness())
         else:
-            answer(
-                Answer(
-                    HTTPStatus.NOT_FOUND, b"there are /metrics, /healthz and /readyz\n"
-                )
-            )
+            answer(Answer(HTTPStatus.NOT_FOUND, b"there are /metrics, /healthz and /readyz\n"))
 
     def hear(self, report: Report) -> None:
         """Take a child's answer to the question for the gauges."""
@@ -78,10 +74,7 @@ class Health:
         if self._question is None:
             self._number += 1
             # Last heard first: who spoke a moment ago is not frozen.
-            slots = sorted(
-                (slot for slot in self._crew if slot.is_ready),
-                key=lambda slot: -slot.heard_at,
-            )
+            slots = sorted((slot for slot in self._crew if slot.is_ready), key=lambda slot: -slot.heard_at)
             self._question = _Question(self._number, iter(slots), time.monotonic())
         self._question.waiting.append(then)
 

@@ -12,7 +12,8 @@ import os
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-#: Bytes of one line on either pipe. A report holds counters by action type, a few KiB; more is a broken child.
+#: Bytes of one line on either pipe. A report holds counters by action type, a few KiB; more is a broken
+#: child.
 MAX_LINE: Final = 1 << 20
 
 Report = dict[str, Any]  # JSON from the status pipe: `kind` and what belongs to it
@@ -58,7 +59,8 @@ class ReportKind(StrEnum):
     READY = "ready"
     #: Sent each second: `counters`, and whether the queue is `reachable`.
     PULSE = "pulse"
-    #: The answer to `Order.GAUGES`: its `number` and `gauges`, which are `null` where the queue did not answer.
+    #: The answer to `Order.GAUGES`: its `number` and `gauges`, which are `null` where the queue did not
+    #: answer.
     GAUGES = "gauges"
     #: Jobs wait that were running when workers died: one process has to run them alone.
     SUSPECTS = "suspects"

@@ -30,13 +30,7 @@ class ChildProcess:
         try:
             with _group_signals_blocked():
                 self._process = subprocess.Popen(
-                    [
-                        *command,
-                        "--control-fd",
-                        str(control_read),
-                        "--status-fd",
-                        str(status_write),
-                    ],
+                    [*command, "--control-fd", str(control_read), "--status-fd", str(status_write)],
                     stdin=subprocess.DEVNULL,
                     pass_fds=(control_read, status_write),
                 )

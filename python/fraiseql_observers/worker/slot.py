@@ -10,11 +10,13 @@ from fraiseql_observers.worker.process import ChildProcess
 
 #: Seconds until the first restart of a child that died; each further death doubles it.
 FIRST_RESTART_SECS: Final = 0.5
-#: The longest wait: a program that always fails costs one start of Python in this time, and is soon tried again.
+#: The longest wait: a program that always fails costs one start of Python in this time, and is soon tried
+#: again.
 MAX_RESTART_SECS: Final = 30.0
 #: A child that has lived this long after it was ready has shown that it works: its deaths are forgotten.
 HEALTHY_SECS: Final = 60.0
-#: A child that has been silent for longer is not called healthy, though it may only be frozen. It speaks each second.
+#: A child that has been silent for longer is not called healthy, though it may only be frozen. It speaks each
+#: second.
 SILENCE_SECS: Final = 5.0
 
 
@@ -85,12 +87,7 @@ class Slot:
         Returns:
             Seconds until the next start, or ``None`` if no other child is needed.
         """
-        was_ready, self.child, self.is_ready, self.sees_queue = (
-            self.is_ready,
-            None,
-            False,
-            False,
-        )
+        was_ready, self.child, self.is_ready, self.sees_queue = self.is_ready, None, False, False
         if self.on_demand and code == ExitCode.DONE:
             self.start_at = None
             self.deaths = 0
@@ -98,14 +95,13 @@ class Slot:
         if code == ExitCode.REPLACE and self._leaving_after_jobs > 0:
             wait = 0.0
         elif self.on_demand:
-            # Each of its deaths is the end of another poison job, so waiting longer after each would help nobody.
+            # Each of its deaths is the end of another poison job, so waiting longer after each would help
+            # nobody.
             wait = FIRST_RESTART_SECS
         else:
             if was_ready and now - self._ready_at >= HEALTHY_SECS:
                 self.deaths = 0
             self.deaths += 1
-            wait = min(
-                FIRST_RESTART_SECS * 2.0 ** min(self.deaths - 1, 16), MAX_RESTART_SECS
-            )
+            wait = min(FIRST_RESTART_SECS * 2.0 ** min(self.deaths - 1, 16), MAX_RESTART_SECS)
         self.start_at = now + wait
         return wait

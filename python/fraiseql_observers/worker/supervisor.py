@@ -49,17 +49,10 @@ class Supervisor:
         processes: How many children; where it is ``None`` the configuration says so.
     """
 
-    def __init__(
-        self, child_command: Sequence[str], *, processes: int | None = None
-    ) -> None:
+    def __init__(self, child_command: Sequence[str], *, processes: int | None = None) -> None:
         self._processes = processes
         self._selector = selectors.DefaultSelector()
-        self._crew = Crew(
-            self._selector,
-            child_command,
-            on_report=self._hear,
-            on_end=self._child_ended,
-        )
+        self._crew = Crew(self._selector, child_command, on_report=self._hear, on_end=self._child_ended)
         self._phase = Phase.STARTING
         self._plan: Plan | None = None
         self._server: HttpServer | None = None
@@ -75,9 +68,7 @@ class Supervisor:
             With what the process should end.
         """
         signals_read = _take_signals()
-        self._selector.register(
-            signals_read, selectors.EVENT_READ, lambda: self._read_signals(signals_read)
-        )
+        self._selector.register(signals_read, selectors.EVENT_READ, lambda: self._read_signals(signals_read))
         self._crew.grow(1)
         try:
             self._crew.start(self._crew.slots[0], time.monotonic(), ["--first"])
@@ -111,8 +102,7 @@ class Supervisor:
             self._exit_code = max(self._exit_code, ExitCode.PARTIAL)
             names = ", ".join(slot.name for slot, _ in self._crew.living())
             logger.error(
-                "%s did not end in time and is killed; its jobs come back when its lease runs out",
-                names,
+                "%s did not end in time and is killed; its jobs come back when its lease runs out", names
             )
             self._crew.kill()
 
@@ -147,8 +137,8 @@ class Supervisor:
             self._server = HttpServer(self._selector, host, port, self._health.handle)
         except OSError as error:
             logger.error(
-                "cannot listen on %s port %d for metrics: %s; set [metrics] port to another one, to 0 for any that "
-                "is free, or enabled = false",
+                "cannot listen on %s port %d for metrics: %s; set [metrics] port to another one, to 0 for any "
+                "that is free, or enabled = false",
                 host,
                 port,
                 error.strerror or error,
@@ -165,13 +155,11 @@ class Supervisor:
         self._crew.grow(processes)
 
     def _what_it_will_do(self, plan: Plan, processes: int, facts: Report) -> str:
-        metrics = (
-            "off" if self._server is None else f"http://{self._server.address}/metrics"
-        )
+        metrics = "off" if self._server is None else f"http://{self._server.address}/metrics"
         return (
-            f"fraiseql_observers {plan.version}, pid {os.getpid()}: {processes} × {plan.concurrency} jobs at a time "
-            f"from {', '.join(plan.queues)} for {plan.observers} observers; {facts['product']} {facts['version']}, "
-            f"durability {facts['durability']}; metrics {metrics}"
+            f"fraiseql_observers {plan.version}, pid {os.getpid()}: {processes} x {plan.concurrency} jobs at a "
+            f"time from {', '.join(plan.queues)} for {plan.observers} observers; "
+            f"{facts['product']} {facts['version']}, durability {facts['durability']}; metrics {metrics}"
         )
 
     def _hear_of_reload(self, report: Report) -> None:
@@ -181,10 +169,7 @@ class Supervisor:
             return
         self._said_about_reload.add(text)
         if error:
-            logger.error(
-                "the observers stay as they are, since the file cannot be used:\n%s",
-                text,
-            )
+            logger.error("the observers stay as they are, since the file cannot be used:\n%s", text)
         else:
             logger.info("%s", text)
 
@@ -194,21 +179,10 @@ class Supervisor:
             known = code in (ExitCode.CONFIGURATION, ExitCode.UNREACHABLE)
             self._exit_code = ExitCode(code) if known else ExitCode.PARTIAL
             if not known:
-                logger.error(
-                    "the first child did not get as far as to work: it ended with %d",
-                    code,
-                )
+                logger.error("the first child did not get as far as to work: it ended with %d", code)
             self._phase = Phase.LEAVING
-        elif (
-            self._phase is Phase.STOPPING
-            and was_ready
-            and code not in (ExitCode.DONE, ExitCode.REPLACE)
-        ):
-            logger.error(
-                "%s ended with %d before it had finished; its jobs come back",
-                slot.name,
-                code,
-            )
+        elif self._phase is Phase.STOPPING and was_ready and code not in (ExitCode.DONE, ExitCode.REPLACE):
+            logger.error("%s ended with %d before it had finished; its jobs come back", slot.name, code)
             self._exit_code = ExitCode.PARTIAL
 
     def _read_signals(self, fd: int) -> None:
@@ -222,9 +196,7 @@ class Supervisor:
 
     def _next_stop(self, name: str) -> None:
         if self._phase in (Phase.STARTING, Phase.RUNNING):
-            logger.info(
-                "%s: finishing what runs; another signal releases it at once", name
-            )
+            logger.info("%s: finishing what runs; another signal releases it at once", name)
             self._enter(Phase.STOPPING)
         elif self._phase is Phase.STOPPING:
             logger.warning("%s again: releasing what runs", name)

@@ -75,7 +75,9 @@ impl ServerFacts {
             )));
         }
         if field("role") == "slave" {
-            return Err(QueueError::Unavailable("the server is a replica".to_owned()));
+            return Err(QueueError::Unavailable(
+                "the server is a replica".to_owned(),
+            ));
         }
         let durability = match (field("aof_enabled"), appendfsync) {
             ("1", Some("always")) => Durability::Disk,
@@ -104,7 +106,11 @@ mod tests {
 
     #[test]
     fn a_server_that_is_too_old_is_refused() {
-        let error = ServerFacts::read(&info("redis_version:6.2.14", "noeviction", "master", "0"), None).unwrap_err();
+        let error = ServerFacts::read(
+            &info("redis_version:6.2.14", "noeviction", "master", "0"),
+            None,
+        )
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "the server is unsuitable: redis 6.2.14 is too old: 7.0 or newer is needed"
@@ -129,7 +135,10 @@ mod tests {
     #[test]
     fn a_server_that_evicts_any_key_is_refused() {
         let text = info("redis_version:7.0.15", "allkeys-lru", "master", "0");
-        assert!(matches!(ServerFacts::read(&text, None), Err(QueueError::Unsuitable(_))));
+        assert!(matches!(
+            ServerFacts::read(&text, None),
+            Err(QueueError::Unsuitable(_))
+        ));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::redis::RedisQueue;
 use super::scripts::Script;
-use super::{Ending, Found, Incarnation, Lane, Listed, Listing, Member, Place, QueueError, Stats, reply};
+use super::{
+    Ending, Found, Incarnation, Lane, Listed, Listing, Member, Place, QueueError, Stats, reply,
+};
 
 impl RedisQueue {
     /// Where a job is, and what is known of it.
@@ -82,7 +84,11 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating changes nothing and answers `false`.
-    pub async fn replay(&self, lane: &Lane, letters: &[(Member, i64, Vec<u8>)]) -> Result<Vec<bool>, QueueError> {
+    pub async fn replay(
+        &self,
+        lane: &Lane,
+        letters: &[(Member, i64, Vec<u8>)],
+    ) -> Result<Vec<bool>, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
         let mut command = self.command(
@@ -104,9 +110,15 @@ impl RedisQueue {
         );
         command.arg(letters.len());
         for (member, died_ms, history) in letters {
-            command.arg(member.as_bytes()).arg(*died_ms).arg(history.as_slice());
+            command
+                .arg(member.as_bytes())
+                .arg(*died_ms)
+                .arg(history.as_slice());
         }
-        let digits = reply::digits(self.run(Script::Replay, &step, &command).await?, letters.len())?;
+        let digits = reply::digits(
+            self.run(Script::Replay, &step, &command).await?,
+            letters.len(),
+        )?;
         Ok(digits.into_iter().map(|digit| digit == b'1').collect())
     }
 
@@ -115,7 +127,11 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating changes nothing and answers `false`.
-    pub async fn remove(&self, lane: &Lane, letters: &[(Member, i64)]) -> Result<Vec<bool>, QueueError> {
+    pub async fn remove(
+        &self,
+        lane: &Lane,
+        letters: &[(Member, i64)],
+    ) -> Result<Vec<bool>, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
         let mut command = self.command(
@@ -138,7 +154,10 @@ impl RedisQueue {
         for (member, died_ms) in letters {
             command.arg(member.as_bytes()).arg(*died_ms);
         }
-        let digits = reply::digits(self.run(Script::Remove, &step, &command).await?, letters.len())?;
+        let digits = reply::digits(
+            self.run(Script::Remove, &step, &command).await?,
+            letters.len(),
+        )?;
         Ok(digits.into_iter().map(|digit| digit == b'1').collect())
     }
 
@@ -186,7 +205,10 @@ impl RedisQueue {
         for member in members {
             command.arg(member.as_bytes());
         }
-        let digits = reply::digits(self.run(Script::Unpark, &step, &command).await?, members.len())?;
+        let digits = reply::digits(
+            self.run(Script::Unpark, &step, &command).await?,
+            members.len(),
+        )?;
         Ok(digits.into_iter().map(|digit| digit == b'1').collect())
     }
 
@@ -220,7 +242,8 @@ impl RedisQueue {
         let now_ms = reply::int(&reply::next(&mut items)?)?;
         let mut number = || reply::count(&reply::next(&mut items)?);
         let listed = number()? + number()? + number()? + number()?;
-        let (suspects, scheduled, parked, dead, jobs) = (number()?, number()?, number()?, number()?, number()?);
+        let (suspects, scheduled, parked, dead, jobs) =
+            (number()?, number()?, number()?, number()?, number()?);
         let mut counters = Vec::new();
         for (name, value) in reply::pairs(reply::next(&mut items)?)? {
             let name = reply::text(name)?;
@@ -287,7 +310,11 @@ impl RedisQueue {
                         .arg(listed.len().cast_signed() - wanted.cast_signed())
                         .arg(-1);
                     let page = reply::members(self.read(&step, &command).await?)?;
-                    listed.extend(page.into_iter().rev().map(|member| Listed { member, time_ms: 0 }));
+                    listed.extend(
+                        page.into_iter()
+                            .rev()
+                            .map(|member| Listed { member, time_ms: 0 }),
+                    );
                 }
             }
             Listing::Running => {
@@ -309,7 +336,11 @@ impl RedisQueue {
                 } else {
                     "ZRANGE"
                 });
-                command.arg(key).arg(0).arg(wanted.cast_signed() - 1).arg("WITHSCORES");
+                command
+                    .arg(key)
+                    .arg(0)
+                    .arg(wanted.cast_signed() - 1)
+                    .arg("WITHSCORES");
                 for (member, score) in reply::pairs(self.read(&step, &command).await?)? {
                     listed.push(Listed {
                         member: reply::member(member)?,
@@ -326,7 +357,11 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`].
-    pub async fn bytes_of(&self, lane: &Lane, members: &[Member]) -> Result<Vec<Option<Bytes>>, QueueError> {
+    pub async fn bytes_of(
+        &self,
+        lane: &Lane,
+        members: &[Member],
+    ) -> Result<Vec<Option<Bytes>>, QueueError> {
         if members.is_empty() {
             return Ok(Vec::new());
         }
@@ -349,7 +384,12 @@ impl RedisQueue {
     pub async fn recent(&self, lane: &Lane, limit: usize) -> Result<Vec<Bytes>, QueueError> {
         let step = self.ready(lane).await?;
         let mut command = redis::cmd("XREVRANGE");
-        command.arg(&step.keys.recent).arg("+").arg("-").arg("COUNT").arg(limit);
+        command
+            .arg(&step.keys.recent)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(limit);
         let mut records = Vec::new();
         for entry in reply::array(self.read(&step, &command).await?)? {
             let fields = reply::pairs(reply::array(entry)?.nth(1).unwrap_or_default())?;
@@ -389,5 +429,10 @@ const COUNTERS: [&str; 15] = [
 ];
 
 fn leading_number(text: &[u8]) -> Option<u32> {
-    std::str::from_utf8(text).ok()?.split(':').next()?.parse().ok()
+    std::str::from_utf8(text)
+        .ok()?
+        .split(':')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -49,7 +49,8 @@ impl Link {
     ///
     /// `Unsuitable` where the url is none.
     pub fn new(url: &str) -> Result<Self, QueueError> {
-        let client = Client::open(url).map_err(|_| QueueError::Unsuitable("the url is not a Redis url".to_owned()))?;
+        let client = Client::open(url)
+            .map_err(|_| QueueError::Unsuitable("the url is not a Redis url".to_owned()))?;
         let endpoint = client.get_connection_info().addr().to_string();
         Ok(Self {
             client,
@@ -92,11 +93,18 @@ impl Link {
             .await
             .map_err(|error| self.classify(&error, false))?;
         let mut info = redis::cmd("INFO");
-        info.arg("server").arg("replication").arg("memory").arg("persistence");
+        info.arg("server")
+            .arg("replication")
+            .arg("memory")
+            .arg("persistence");
         let text = match connection.send_packed_command(&info).await {
             Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Ok(Value::VerbatimString { text, .. }) => text,
-            Ok(_) => return Err(QueueError::Unsuitable("the server does not describe itself".to_owned())),
+            Ok(_) => {
+                return Err(QueueError::Unsuitable(
+                    "the server does not describe itself".to_owned(),
+                ));
+            }
             Err(error) => return Err(self.classify(&error, false)),
         };
         let mut config_get = redis::cmd("CONFIG");
@@ -120,7 +128,12 @@ impl Link {
     ///
     /// `Unconfirmed` where the connection broke or the time ran out after sending; else by the kind of reply.
     /// After any of these the next call makes a new connection if this one can no longer be trusted.
-    pub async fn call(&self, live: &Live, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
+    pub async fn call(
+        &self,
+        live: &Live,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
         let mut connection = live.connection.clone();
         match timeout(limit, connection.send_packed_command(command)).await {
             Ok(Ok(value)) => Ok(value),
@@ -135,7 +148,11 @@ impl Link {
             }
             Err(_) => {
                 self.forget(live).await;
-                let text = format!("{} did not answer within {} s", self.endpoint, limit.as_secs());
+                let text = format!(
+                    "{} did not answer within {} s",
+                    self.endpoint,
+                    limit.as_secs()
+                );
                 Err(CallError::Queue(QueueError::Unconfirmed(text)))
             }
         }
@@ -163,7 +180,9 @@ impl Link {
         let said = || {
             format!(
                 "{at}: {}",
-                error.detail().map_or_else(|| error.to_string(), str::to_owned)
+                error
+                    .detail()
+                    .map_or_else(|| error.to_string(), str::to_owned)
             )
         };
         match error.code() {
@@ -182,15 +201,17 @@ impl Link {
             }
             Some("WRONGTYPE") => return QueueError::Corrupt(said()),
             Some(
-                code @ ("READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "UNKILLABLE" | "MISCONF" | "NOREPLICAS"
-                | "TRYAGAIN" | "CLUSTERDOWN"),
+                code @ ("READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "UNKILLABLE" | "MISCONF"
+                | "NOREPLICAS" | "TRYAGAIN" | "CLUSTERDOWN"),
             ) => {
                 return QueueError::Unavailable(format!("{at} answers {code}"));
             }
             _ => {}
         }
         match error.kind() {
-            ErrorKind::AuthenticationFailed => QueueError::Refused(format!("{at}: the login is refused")),
+            ErrorKind::AuthenticationFailed => {
+                QueueError::Refused(format!("{at}: the login is refused"))
+            }
             ErrorKind::InvalidClientConfig => QueueError::Unsuitable(said()),
             _ if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() => {
                 let text = format!("{at}: {}", plain(error));

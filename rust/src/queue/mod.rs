@@ -21,7 +21,9 @@ use std::fmt;
 use uuid::Uuid;
 
 /// How urgent a job is; each is served 8 : 4 : 2 : 1 times as often as the ones below it together allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before everything else.

@@ -11,8 +11,9 @@ use super::keys::Keys;
 use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
 use super::scripts::{Script, Scripts};
 use super::{
-    Ack, AckOutcome, Beat, CRASH_WINDOW_MS, Cancelled, Due, Incarnation, Lane, LaneOptions, Lease, MAX_CALL_BYTES,
-    Member, Nack, NewJob, QueueError, Reclaimed, Source, Standing, Stored, Token, Turn, Verdict, reply,
+    Ack, AckOutcome, Beat, CRASH_WINDOW_MS, Cancelled, Due, Incarnation, Lane, LaneOptions, Lease,
+    MAX_CALL_BYTES, Member, Nack, NewJob, QueueError, Reclaimed, Source, Standing, Stored, Token,
+    Turn, Verdict, reply,
 };
 
 /// What the keys of a lane say whose they are: the program and the number of this layout.
@@ -48,7 +49,12 @@ impl RedisQueue {
     /// # Errors
     ///
     /// `Unsuitable` where the url is none.
-    pub fn new(url: &str, prefix: &str, options: LaneOptions, manual_clock: bool) -> Result<Self, QueueError> {
+    pub fn new(
+        url: &str,
+        prefix: &str,
+        options: LaneOptions,
+        manual_clock: bool,
+    ) -> Result<Self, QueueError> {
         Ok(Self {
             prefix: prefix.to_owned(),
             options,
@@ -111,12 +117,18 @@ impl RedisQueue {
     }
 
     async fn claim(&self, live: &Live, keys: &Keys) -> Result<(), QueueError> {
-        let mut command = self.scripts.command(Script::Open, &[&keys.meta], &keys.clock);
+        let mut command = self
+            .scripts
+            .command(Script::Open, &[&keys.meta], &keys.clock);
         command
             .arg(MARKER)
             .arg(&live.facts.run_id)
             .arg(self.options.lease_duration_ms);
-        let found = reply::text(self.scripts.run(&self.commands, live, Script::Open, &command).await?)?;
+        let found = reply::text(
+            self.scripts
+                .run(&self.commands, live, Script::Open, &command)
+                .await?,
+        )?;
         if found == MARKER {
             return Ok(());
         }
@@ -130,8 +142,15 @@ impl RedisQueue {
         self.scripts.command(script, keys, &step.keys.clock)
     }
 
-    pub(super) async fn run(&self, script: Script, step: &Step, command: &Cmd) -> Result<Value, QueueError> {
-        self.scripts.run(&self.commands, &step.live, script, command).await
+    pub(super) async fn run(
+        &self,
+        script: Script,
+        step: &Step,
+        command: &Cmd,
+    ) -> Result<Value, QueueError> {
+        self.scripts
+            .run(&self.commands, &step.live, script, command)
+            .await
     }
 
     /// A command of one key that is no step: only reads use it.
@@ -141,7 +160,9 @@ impl RedisQueue {
             .await
             .map_err(|error| match error {
                 CallError::Queue(error) => error,
-                CallError::NoScript => QueueError::Corrupt("a plain command was answered with NOSCRIPT".to_owned()),
+                CallError::NoScript => {
+                    QueueError::Corrupt("a plain command was answered with NOSCRIPT".to_owned())
+                }
             })
     }
 
@@ -169,8 +190,14 @@ impl RedisQueue {
                 &k.meta,
             ],
         );
-        let letters: Vec<u8> = jobs.iter().map(|job| job.member.priority().letter()).collect();
-        command.arg(jobs.len()).arg(self.options.max_pending).arg(letters);
+        let letters: Vec<u8> = jobs
+            .iter()
+            .map(|job| job.member.priority().letter())
+            .collect();
+        command
+            .arg(jobs.len())
+            .arg(self.options.max_pending)
+            .arg(letters);
         for job in jobs {
             command.arg(job.member.id().as_bytes().as_slice());
         }
@@ -207,7 +234,12 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating is safe.
-    pub async fn join(&self, lane: &Lane, incarnation: &Incarnation, info: &str) -> Result<i64, QueueError> {
+    pub async fn join(
+        &self,
+        lane: &Lane,
+        incarnation: &Incarnation,
+        info: &str,
+    ) -> Result<i64, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
         let mut command = self.command(Script::Join, &step, &[&k.leases, &k.workers, &k.wake]);
@@ -223,7 +255,12 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating is safe.
-    pub async fn beat(&self, lane: &Lane, incarnation: &Incarnation, heard: &[Member]) -> Result<Beat, QueueError> {
+    pub async fn beat(
+        &self,
+        lane: &Lane,
+        incarnation: &Incarnation,
+        heard: &[Member],
+    ) -> Result<Beat, QueueError> {
         // Beats have their own connection, so that no batch is ever before them.
         let step = Step {
             live: self.beats.live().await?,
@@ -231,7 +268,9 @@ impl RedisQueue {
         };
         let cancels = step.keys.cancels(incarnation);
         let mut command = self.command(Script::Beat, &step, &[&step.keys.leases, &cancels]);
-        command.arg(incarnation.as_str()).arg(self.options.lease_duration_ms);
+        command
+            .arg(incarnation.as_str())
+            .arg(self.options.lease_duration_ms);
         for member in heard {
             command.arg(member.as_bytes());
         }
@@ -397,7 +436,12 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating changes nothing and answers `false` for what was done before.
-    pub async fn nack(&self, lane: &Lane, incarnation: &Incarnation, nacks: &[Nack]) -> Result<Vec<bool>, QueueError> {
+    pub async fn nack(
+        &self,
+        lane: &Lane,
+        incarnation: &Incarnation,
+        nacks: &[Nack],
+    ) -> Result<Vec<bool>, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
         let running = k.running(incarnation);
@@ -484,7 +528,10 @@ impl RedisQueue {
         for token in tokens {
             command.arg(token.call);
         }
-        let digits = reply::digits(self.run(Script::Release, &step, &command).await?, tokens.len())?;
+        let digits = reply::digits(
+            self.run(Script::Release, &step, &command).await?,
+            tokens.len(),
+        )?;
         Ok(digits.into_iter().map(|digit| digit == b'1').collect())
     }
 
@@ -513,7 +560,12 @@ impl RedisQueue {
     /// # Errors
     ///
     /// See [`QueueError`]; repeating is safe.
-    pub async fn reclaim(&self, lane: &Lane, lost: &Incarnation, failure: &[u8]) -> Result<Reclaimed, QueueError> {
+    pub async fn reclaim(
+        &self,
+        lane: &Lane,
+        lost: &Incarnation,
+        failure: &[u8],
+    ) -> Result<Reclaimed, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
         let (running, cancels) = (k.running(lost), k.cancels(lost));

@@ -74,7 +74,11 @@ pub struct Scripts {
 impl Scripts {
     /// The scripts under the server's clock, or under the clock key of each lane.
     pub fn new(manual_clock: bool) -> Self {
-        let clock = if manual_clock { MANUAL_CLOCK } else { SERVER_CLOCK };
+        let clock = if manual_clock {
+            MANUAL_CLOCK
+        } else {
+            SERVER_CLOCK
+        };
         let loaded = FILES
             .iter()
             .map(|(_, file)| {
@@ -84,7 +88,10 @@ impl Scripts {
                 (digest, text)
             })
             .collect();
-        Self { loaded, manual_clock }
+        Self {
+            loaded,
+            manual_clock,
+        }
     }
 
     /// Starts a call; arguments are added to the command that is returned.
@@ -107,7 +114,13 @@ impl Scripts {
     /// # Errors
     ///
     /// As of [`Link::call`].
-    pub async fn run(&self, link: &Link, live: &Live, script: Script, command: &Cmd) -> Result<Value, QueueError> {
+    pub async fn run(
+        &self,
+        link: &Link,
+        live: &Live,
+        script: Script,
+        command: &Cmd,
+    ) -> Result<Value, QueueError> {
         match link.call(live, command, REPLY_TIMEOUT).await {
             Ok(value) => Ok(value),
             Err(CallError::Queue(error)) => Err(error),
@@ -126,7 +139,9 @@ impl Scripts {
             .map_err(|error| match error {
                 CallError::Queue(error) => error,
                 // Somebody flushes the scripts faster than we load them.
-                CallError::NoScript => QueueError::Unavailable("the server forgets its scripts".to_owned()),
+                CallError::NoScript => {
+                    QueueError::Unavailable("the server forgets its scripts".to_owned())
+                }
             })
     }
 

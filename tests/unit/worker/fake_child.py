@@ -1,8 +1,8 @@
 """A child that does no work and speaks both pipes, for tests of the supervisor.
 
-A directory, its first argument, tells it what to do: the file `behaviours` holds one JSON object a line, of which
-the n-th child that starts takes the n-th, and every later one the last. It leaves a line in `starts` with its pid
-and its arguments, and one in `orders` for every order that it hears.
+A directory, its first argument, tells it what to do: the file `behaviours` holds one JSON object a line, of
+which the n-th child that starts takes the n-th, and every later one the last. It leaves a line in `starts`
+with its pid and its arguments, and one in `orders` for every order that it hears.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from typing import Any
 
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda *_: None)
-signal.pthread_sigmask(
-    signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 PLAN: dict[str, Any] = {
     "version": "0.0.0",
@@ -60,9 +58,7 @@ def main() -> None:
 
 
 class Child:
-    def __init__(
-        self, directory: Path, behaviour: dict[str, Any], control: int, status: int
-    ) -> None:
+    def __init__(self, directory: Path, behaviour: dict[str, Any], control: int, status: int) -> None:
         self.directory = directory
         self.behaviour = behaviour
         self.control = control
@@ -80,11 +76,7 @@ class Child:
             if ready:
                 self.hear()
             if not self.behaviour.get("silent"):
-                self.say(
-                    "pulse",
-                    counters=COUNTERS,
-                    reachable=self.behaviour.get("reachable", True),
-                )
+                self.say("pulse", counters=COUNTERS, reachable=self.behaviour.get("reachable", True))
 
     def hear(self) -> None:
         data = os.read(self.control, 4096)
@@ -98,9 +90,7 @@ class Child:
         match words:
             case ["go"]:
                 self.end_if("end_before_queue")
-                self.say(
-                    "queue", product="valkey", version="9.1.2", durability="process"
-                )
+                self.say("queue", product="valkey", version="9.1.2", durability="process")
                 self.say("ready")
                 for report in self.behaviour.get("reports", []):
                     os.write(self.status, json.dumps(report).encode() + b"\n")

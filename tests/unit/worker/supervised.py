@@ -35,9 +35,7 @@ class Supervised:
         processes: As given on the command line; 0 leaves it to the plan.
     """
 
-    def __init__(
-        self, directory: Path, *behaviours: Mapping[str, Any], processes: int = 0
-    ) -> None:
+    def __init__(self, directory: Path, *behaviours: Mapping[str, Any], processes: int = 0) -> None:
         self._directory = directory
         lines = [json.dumps(behaviour) for behaviour in behaviours or ({},)]
         (directory / "behaviours").write_text("\n".join(lines))
@@ -80,11 +78,7 @@ class Supervised:
 
     def orders(self, pid: int) -> list[str]:
         """What a child has been told."""
-        return [
-            line.split(" ", 1)[1]
-            for line in self._lines("orders")
-            if line.startswith(f"{pid} ")
-        ]
+        return [line.split(" ", 1)[1] for line in self._lines("orders") if line.startswith(f"{pid} ")]
 
     def wait_for_start(self) -> None:
         """Return when the first child works."""
@@ -112,9 +106,7 @@ class Supervised:
         found = re.search(r"http://(\S+)/metrics", self.log)
         assert found is not None, f"no address in the log:\n{self.log}"
         try:
-            with urllib.request.urlopen(
-                f"http://{found[1]}{path}", timeout=5
-            ) as response:
+            with urllib.request.urlopen(f"http://{found[1]}{path}", timeout=5) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -11,13 +11,7 @@ from http import HTTPStatus
 
 import pytest
 
-from fraiseql_observers.worker.endpoint import (
-    DEADLINE_SECS,
-    MAX_CONNECTIONS,
-    MAX_REQUEST,
-    Answer,
-    HttpServer,
-)
+from fraiseql_observers.worker.endpoint import DEADLINE_SECS, MAX_CONNECTIONS, MAX_REQUEST, Answer, HttpServer
 
 
 def answer_path(path: str, answer: Callable[[Answer], None]) -> None:
@@ -85,8 +79,7 @@ def test_other_methods_are_refused(loop: Loop, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    [b"", b"GET", b"GET /", b"GET / HTTP/2", b"\x16\x03\x01\x02 \x00 HTTP/1.1x x"],
+    "line", [b"", b"GET", b"GET /", b"GET / HTTP/2", b"\x16\x03\x01\x02 \x00 HTTP/1.1x x"]
 )
 def test_what_is_no_request_is_refused(loop: Loop, line: bytes) -> None:
     assert loop.ask(line + b"\r\n\r\n").startswith("HTTP/1.1 400 Bad Request\r\n")
@@ -99,16 +92,12 @@ def test_headers_without_end_are_refused(loop: Loop) -> None:
 
 def test_a_silent_client_is_closed_after_the_deadline(loop: Loop) -> None:
     with loop.connect() as client:
-        assert loop.ask(
-            b"GET / HTTP/1.1\r\n\r\n"
-        )  # By now the other one has been accepted and seen.
+        assert loop.ask(b"GET / HTTP/1.1\r\n\r\n")  # By now the other one has been accepted and seen.
         loop.ahead = DEADLINE_SECS + 1
         assert client.recv(1) == b""
 
 
-def test_too_many_connections_are_closed_at_once_and_the_others_served(
-    loop: Loop,
-) -> None:
+def test_too_many_connections_are_closed_at_once_and_the_others_served(loop: Loop) -> None:
     held = [loop.connect() for _ in range(MAX_CONNECTIONS)]
     with loop.connect() as one_more:
         assert one_more.recv(1) == b""

@@ -23,12 +23,8 @@ def samples(text: str) -> dict[str, float]:
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            labels = ",".join(
-                f"{name}={value}" for name, value in sorted(sample.labels.items())
-            )
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = (
-                sample.value
-            )
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return found
 
 
@@ -47,29 +43,19 @@ def test_counters_are_the_sum_over_the_children(tmp_path: Path) -> None:
     with Supervised(tmp_path, {"plan": METRICS}, processes=3) as worker:
         worker.wait_for_start()
         name = "fraiseql_observer_job_executed_total{action_type=log}"
-        wait_until(
-            lambda: scrape(worker).get(name) == 6, what="the sum of three children"
-        )
-        assert (
-            scrape(worker)[
-                "fraiseql_observer_job_duration_seconds_sum{action_type=log}"
-            ]
-            == 7.5
-        )
+        wait_until(lambda: scrape(worker).get(name) == 6, what="the sum of three children")
+        assert scrape(worker)["fraiseql_observer_job_duration_seconds_sum{action_type=log}"] == 7.5
 
 
 def test_counters_of_a_dead_child_are_kept(tmp_path: Path) -> None:
     with Supervised(tmp_path, {"plan": METRICS}) as worker:
         worker.wait_for_start()
         name = "fraiseql_observer_job_executed_total{action_type=log}"
-        wait_until(
-            lambda: scrape(worker).get(name) == 2, what="the first child's counters"
-        )
+        wait_until(lambda: scrape(worker).get(name) == 2, what="the first child's counters")
         os.kill(worker.pids[0], signal.SIGKILL)
         seen = []
         wait_until(
-            lambda: seen.append(scrape(worker)[name]) or seen[-1] == 4,
-            what="the sum with the next child",
+            lambda: seen.append(scrape(worker)[name]) or seen[-1] == 4, what="the sum with the next child"
         )
         assert seen == sorted(seen)
 
@@ -100,9 +86,7 @@ def test_a_scrape_answers_within_a_second_when_no_child_does(tmp_path: Path) -> 
 
 
 def test_another_child_is_asked_when_the_first_is_deaf(tmp_path: Path) -> None:
-    with Supervised(
-        tmp_path, {"plan": METRICS, "deaf": True}, {}, processes=2
-    ) as worker:
+    with Supervised(tmp_path, {"plan": METRICS, "deaf": True}, {}, processes=2) as worker:
         worker.wait_for_start()
         wait_until(lambda: readiness(worker)[0] == 200, what="both children")
         for _ in range(3):
@@ -111,10 +95,7 @@ def test_another_child_is_asked_when_the_first_is_deaf(tmp_path: Path) -> None:
 
 def test_readiness_waits_for_every_child(tmp_path: Path) -> None:
     with Supervised(
-        tmp_path,
-        {"plan": METRICS},
-        {"end_after_secs": 0.2, "end_when_ready": 1},
-        processes=2,
+        tmp_path, {"plan": METRICS}, {"end_after_secs": 0.2, "end_when_ready": 1}, processes=2
     ) as worker:
         worker.wait_for_start()
         worker.wait_for_log("child 2: ended by itself")
@@ -132,10 +113,7 @@ def test_a_worker_whose_queue_is_away_is_not_ready(tmp_path: Path) -> None:
     with Supervised(tmp_path, {"plan": METRICS, "reachable": False}) as worker:
         worker.wait_for_start()
         wait_until(
-            lambda: (
-                readiness(worker)[1]["children"]
-                == {"wanted": 1, "ready": 1, "healthy": 0}
-            ),
+            lambda: readiness(worker)[1]["children"] == {"wanted": 1, "ready": 1, "healthy": 0},
             what="the news",
         )
         assert readiness(worker)[0] == 503
@@ -149,12 +127,8 @@ def test_a_stopping_worker_is_not_ready(tmp_path: Path) -> None:
         assert readiness(worker)[0] == 503
 
 
-def test_a_silent_child_is_killed_after_the_job_timeout_and_some(
-    tmp_path: Path,
-) -> None:
-    with Supervised(
-        tmp_path, {"plan": {"job_timeout_secs": -9}, "silent": True}, {}
-    ) as worker:
+def test_a_silent_child_is_killed_after_the_job_timeout_and_some(tmp_path: Path) -> None:
+    with Supervised(tmp_path, {"plan": {"job_timeout_secs": -9}, "silent": True}, {}) as worker:
         worker.wait_for_starts(2)
         assert "it is killed and replaced" in worker.log
 
@@ -164,9 +138,6 @@ def test_a_taken_port_ends_with_2_and_says_what_to_change(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
         with Supervised(tmp_path, {"plan": METRICS | {"metrics_port": port}}) as worker:
             assert worker.wait() == 2
-            assert (
-                f"cannot listen on 127.0.0.1 port {port} for metrics: Address already in use"
-                in worker.log
-            )
+            assert f"cannot listen on 127.0.0.1 port {port} for metrics: Address already in use" in worker.log
             assert "set [metrics] port to another one" in worker.log
             assert "go" not in worker.orders(worker.pids[0])

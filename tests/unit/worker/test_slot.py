@@ -8,12 +8,7 @@ import pytest
 
 from fraiseql_observers.worker.pipes import ExitCode
 from fraiseql_observers.worker.process import ChildProcess
-from fraiseql_observers.worker.slot import (
-    HEALTHY_SECS,
-    MAX_RESTART_SECS,
-    SILENCE_SECS,
-    Slot,
-)
+from fraiseql_observers.worker.slot import HEALTHY_SECS, MAX_RESTART_SECS, SILENCE_SECS, Slot
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +54,7 @@ def test_a_child_that_falls_silent_is_not_healthy(child: ChildProcess) -> None:
     assert not slot.is_healthy(SILENCE_SECS + 0.1)
 
 
-def test_a_slot_on_demand_starts_nothing_until_it_is_wanted(
-    child: ChildProcess,
-) -> None:
+def test_a_slot_on_demand_starts_nothing_until_it_is_wanted(child: ChildProcess) -> None:
     slot = Slot("suspects", on_demand=True)
     assert not slot.is_due(1e9)
     slot.want(5.0)

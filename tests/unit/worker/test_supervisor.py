@@ -15,7 +15,7 @@ def test_the_start_line_says_what_the_worker_will_do(tmp_path: Path) -> None:
         worker.wait_for_start()
         [line] = [line for line in worker.log.splitlines() if "jobs at a time" in line]
         assert (
-            f"fraiseql_observers 0.0.0, pid {worker.process.pid}: 1 × 7 jobs at a time from default, slow"
+            f"fraiseql_observers 0.0.0, pid {worker.process.pid}: 1 x 7 jobs at a time from default, slow"
             in line
         )
         assert "for 3 observers; valkey 9.1.2, durability process; metrics off" in line
@@ -32,10 +32,7 @@ def test_as_many_children_start_as_the_command_line_says(tmp_path: Path) -> None
         pids = worker.wait_for_starts(3)
         assert "--first" in worker.starts[0]["arguments"]
         assert "--first" not in worker.starts[1]["arguments"]
-        wait_until(
-            lambda: all("go" in worker.orders(pid) for pid in pids),
-            what="the order to go",
-        )
+        wait_until(lambda: all("go" in worker.orders(pid) for pid in pids), what="the order to go")
 
 
 def test_as_many_children_start_as_the_plan_says(tmp_path: Path) -> None:
@@ -75,9 +72,7 @@ def test_a_signal_to_the_whole_group_is_one_signal(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_releases_at_once_and_ends_with_1(tmp_path: Path) -> None:
-    with Supervised(
-        tmp_path, {"ignores_stop": True, "plan": {"shutdown_timeout_secs": 3600}}
-    ) as worker:
+    with Supervised(tmp_path, {"ignores_stop": True, "plan": {"shutdown_timeout_secs": 3600}}) as worker:
         worker.wait_for_start()
         [pid] = worker.pids
         worker.send(signal.SIGTERM)
@@ -113,17 +108,12 @@ def test_killing_the_supervisor_stops_its_children(tmp_path: Path) -> None:
         worker.wait_for_start()
         worker.send(signal.SIGKILL)
         worker.wait()
-        wait_until(
-            lambda: not any(is_alive(pid) for pid in pids),
-            what="the end of the children",
-        )
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of the children")
         assert [worker.orders(pid)[-1] for pid in pids] == ["eof", "eof"]
 
 
 def test_a_child_killed_while_stopping_makes_the_end_partial(tmp_path: Path) -> None:
-    with Supervised(
-        tmp_path, {"ignores_stop": True, "plan": {"shutdown_timeout_secs": 3600}}
-    ) as worker:
+    with Supervised(tmp_path, {"ignores_stop": True, "plan": {"shutdown_timeout_secs": 3600}}) as worker:
         worker.wait_for_start()
         [pid] = worker.pids
         worker.send(signal.SIGTERM)
@@ -135,15 +125,9 @@ def test_a_child_killed_while_stopping_makes_the_end_partial(tmp_path: Path) -> 
 def test_sighup_reads_the_observers_again_and_says_so_once(tmp_path: Path) -> None:
     with Supervised(tmp_path, processes=2) as worker:
         pids = worker.wait_for_starts(2)
-        wait_until(
-            lambda: all("go" in worker.orders(pid) for pid in pids),
-            what="both children",
-        )
+        wait_until(lambda: all("go" in worker.orders(pid) for pid in pids), what="both children")
         worker.send(signal.SIGHUP)
-        wait_until(
-            lambda: all("reload" in worker.orders(pid) for pid in pids),
-            what="the order to reload",
-        )
+        wait_until(lambda: all("reload" in worker.orders(pid) for pid in pids), what="the order to reload")
         worker.wait_for_log("observers read again: 4")
         worker.send(signal.SIGTERM)
         assert worker.wait() == 0
@@ -151,9 +135,7 @@ def test_sighup_reads_the_observers_again_and_says_so_once(tmp_path: Path) -> No
 
 
 def test_sighup_with_a_bad_file_says_what_is_wrong(tmp_path: Path) -> None:
-    with Supervised(
-        tmp_path, {"reloaded": {"error": "observers.toml:3: no such key"}}
-    ) as worker:
+    with Supervised(tmp_path, {"reloaded": {"error": "observers.toml:3: no such key"}}) as worker:
         worker.wait_for_start()
         worker.send(signal.SIGHUP)
         worker.wait_for_log("the observers stay as they are")
