@@ -3,8 +3,10 @@
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
 pub mod backoff;
+pub mod clock;
 pub mod event;
 pub mod instant;
+pub mod job;
 pub mod json;
 pub mod queue;
 pub mod runtime;

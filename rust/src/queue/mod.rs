@@ -9,11 +9,14 @@ pub mod facts;
 mod inspect;
 pub mod keys;
 pub mod link;
+pub mod memory;
+pub mod record;
 pub mod redis;
 mod reply;
 pub mod scripts;
 
 pub use error::QueueError;
+pub use memory::MemoryQueue;
 pub use redis::RedisQueue;
 
 use std::fmt;
