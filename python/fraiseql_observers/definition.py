@@ -41,8 +41,7 @@ def _check_kind(word: object) -> object:
         return word
     if word.upper() not in _KINDS:
         raise refusal(
-            ProblemKind.ENUM,
-            f"{found_text(word)} is no kind of event; allowed: {', '.join(_KINDS)}",
+            ProblemKind.ENUM, f"{found_text(word)} is no kind of event; allowed: {', '.join(_KINDS)}"
         )
     return word.upper()
 
@@ -51,20 +50,14 @@ def _check_entity(name: str) -> str:
     complaint = _name_complaint(name)
     if complaint:
         kind = ProblemKind.NAME if name.strip() else ProblemKind.MISSING
-        raise refusal(
-            kind, f"{complaint}; allowed: the entity's type, or * for every entity"
-        )
+        raise refusal(kind, f"{complaint}; allowed: the entity's type, or * for every entity")
     return name
 
 
 def check_observer_name(name: str) -> Problem | None:
     """Return what is wrong with the name of an observer, which travels with jobs, logs and metrics."""
     complaint = _name_complaint(name)
-    return (
-        Problem(ProblemKind.NAME, (), f"the observer's name {complaint}")
-        if complaint
-        else None
-    )
+    return Problem(ProblemKind.NAME, (), f"the observer's name {complaint}") if complaint else None
 
 
 def _name_complaint(name: str) -> str | None:
@@ -72,11 +65,7 @@ def _name_complaint(name: str) -> str | None:
         return "is empty"
     if name != name.strip() or not name.isprintable():
         return "has a control character, or a space at an end"
-    return (
-        f"is longer than {LONGEST_NAME} characters"
-        if len(name) > LONGEST_NAME
-        else None
-    )
+    return f"is longer than {LONGEST_NAME} characters" if len(name) > LONGEST_NAME else None
 
 
 def _check_condition(text: str) -> str:
@@ -89,10 +78,7 @@ def _check_condition(text: str) -> str:
 
 def _check_on_failure(value: object) -> object:
     if value == "alert":
-        raise refusal(
-            ProblemKind.UNSUPPORTED,
-            "alert is not supported by this version; allowed: dlq, log",
-        )
+        raise refusal(ProblemKind.UNSUPPORTED, "alert is not supported by this version; allowed: dlq, log")
     return value
 
 
@@ -119,10 +105,7 @@ class ObserverDefinition(Settings):
         "actions": ({"type": "log"},),
     }
 
-    event_type: Annotated[
-        Literal["INSERT", "UPDATE", "DELETE", "CUSTOM", "*"],
-        BeforeValidator(_check_kind),
-    ]
+    event_type: Annotated[Literal["INSERT", "UPDATE", "DELETE", "CUSTOM", "*"], BeforeValidator(_check_kind)]
     entity: Annotated[str, AfterValidator(_check_entity)]
     actions: Annotated[tuple[ActionConfig, ...], Field(min_length=1, max_length=100)]
     condition: Annotated[str, AfterValidator(_check_condition)] | None = None
@@ -175,9 +158,7 @@ class ObserverDefinition(Settings):
         """
         problems = [unknown_key(cls, key) for key in raw if key not in cls.model_fields]
         problems += [missing_key(cls, key) for key in cls._REQUIRED if key not in raw]
-        known: dict[str, Any] = {
-            key: value for key, value in raw.items() if key in cls.model_fields
-        }
+        known: dict[str, Any] = {key: value for key, value in raw.items() if key in cls.model_fields}
         try:
             definition = cls(**(dict(cls._REQUIRED) | known))
         except ConfigError as error:
@@ -196,9 +177,7 @@ def _read_actions(raw: object, problems: list[Problem]) -> object:
         try:
             actions.append(action_config(item))
         except ConfigError as error:
-            problems.extend(
-                problem.under("actions", number) for problem in error.problems
-            )
+            problems.extend(problem.under("actions", number) for problem in error.problems)
             actions.append(LogAction())
     return tuple(actions)
 

@@ -110,9 +110,7 @@ class ConditionSyntaxError(ConditionError, ValueError):
         hint: What was probably meant, or ``None``.
     """
 
-    def __init__(
-        self, message: str, source: str = "", offset: int = 0, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, source: str = "", offset: int = 0, hint: str | None = None) -> None:
         super().__init__(message)
         self.source = source
         self.offset = offset
@@ -134,9 +132,7 @@ class QueueError(ObserversError):
 
     code = "OB009"
 
-    def __init__(
-        self, message: str = "", summary: ProcessSummary | None = None
-    ) -> None:
+    def __init__(self, message: str = "", summary: ProcessSummary | None = None) -> None:
         super().__init__(message)
         #: What `process_event` did before the error, or ``None`` where there is no such summary.
         self.summary = summary
@@ -197,11 +193,7 @@ class RetryableError(ActionError):
     transient = True
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        retry_after: timedelta | None = None,
-        status_code: int | None = None,
+        self, message: str = "", *, retry_after: timedelta | None = None, status_code: int | None = None
     ) -> None:
         super().__init__(message, status_code=status_code)
         if retry_after is not None and not isinstance(retry_after, timedelta):

@@ -40,9 +40,7 @@ class Matches(Sequence[Match]):
 
     __slots__ = ("_matches", "errors")
 
-    def __init__(
-        self, matches: Sequence[Match], errors: Sequence[tuple[str, int]] = ()
-    ) -> None:
+    def __init__(self, matches: Sequence[Match], errors: Sequence[tuple[str, int]] = ()) -> None:
         self._matches = tuple(matches)
         self.errors = tuple(errors)
 
@@ -114,9 +112,7 @@ class EventMatcher:
             )
         except ConditionSyntaxError as error:
             path = ("observers", name, "condition")
-            raise error_for(
-                [Problem(ProblemKind.CONDITION, path, str(error))]
-            ) from error
+            raise error_for([Problem(ProblemKind.CONDITION, path, str(error))]) from error
         self._definitions[name] = definition
 
     def remove(self, name: str) -> None:

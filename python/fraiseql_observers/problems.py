@@ -110,20 +110,14 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def error_for(
-    problems: Sequence[Problem], what: str = "the configuration"
-) -> ConfigError:
+def error_for(problems: Sequence[Problem], what: str = "the configuration") -> ConfigError:
     """Return the one error that reports all of `problems`.
 
     Args:
         problems: At least one mistake.
         what: What they were found in, for the first line when there are several.
     """
-    cls = (
-        UnsupportedAction
-        if all(p.kind is ProblemKind.UNSUPPORTED for p in problems)
-        else ConfigError
-    )
+    cls = UnsupportedAction if all(p.kind is ProblemKind.UNSUPPORTED for p in problems) else ConfigError
     if len(problems) == 1:
         return cls(str(problems[0]), problems)
     lines = "\n".join(f"  {problem}" for problem in problems)

@@ -84,11 +84,7 @@ class RetryConfig(Settings):
             jitter=_given_or(self.jitter, base.jitter),
         )
         if resolved.initial_delay_ms > resolved.max_delay_ms:
-            name = (
-                "initial_delay_ms"
-                if self.initial_delay_ms is not None
-                else "max_delay_ms"
-            )
+            name = "initial_delay_ms" if self.initial_delay_ms is not None else "max_delay_ms"
             message = (
                 f"initial_delay_ms ({resolved.initial_delay_ms}) is above max_delay_ms ({resolved.max_delay_ms}), "
                 "counting what comes from the preset or [job_queue]; allowed: at most max_delay_ms"
@@ -104,9 +100,7 @@ class RetryConfig(Settings):
         if initial is not None and longest is not None and initial > longest:
             message = f"initial_delay_ms ({initial}) is above max_delay_ms ({longest}); allowed: at most max_delay_ms"
             fields = ("initial_delay_ms", "max_delay_ms", "preset")
-            yield Conflict(
-                fields if self.initial_delay_ms is not None else fields[1:], message
-            )
+            yield Conflict(fields if self.initial_delay_ms is not None else fields[1:], message)
 
 
 #: Receivers are down for hours, not for seconds: at most 58 hours in all.

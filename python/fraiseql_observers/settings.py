@@ -75,11 +75,7 @@ class Settings(BaseModel):
     """A frozen group of settings; building one raises `ConfigError` with all mistakes at once."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
     )
 
     #: Keys that a later version reads, with the reason to give until then.
@@ -111,14 +107,8 @@ class Settings(BaseModel):
     @classmethod
     def _without(cls, values: Mapping[str, Any], wrong: set[str | int]) -> Settings:
         """Return an unchecked instance of the values that are right, so that conflicts among them show too."""
-        kept = {
-            k: v for k, v in values.items() if k not in wrong and k in cls.model_fields
-        }
-        blanks = {
-            name: None
-            for name, field in cls.model_fields.items()
-            if field.is_required()
-        }
+        kept = {k: v for k, v in values.items() if k not in wrong and k in cls.model_fields}
+        blanks = {name: None for name, field in cls.model_fields.items() if field.is_required()}
         return cls.model_construct(**(blanks | kept))
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -165,9 +155,7 @@ def _shortened(value: str | float) -> str:
 def _describe(schema: Mapping[str, Any]) -> str:
     if "allowed" in schema:
         return str(schema["allowed"])
-    options = [
-        option for option in schema.get("anyOf", ()) if option.get("type") != "null"
-    ]
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     if options:
         return " or ".join(_describe(option) for option in options)
     if "const" in schema:
@@ -185,14 +173,8 @@ def _describe(schema: Mapping[str, Any]) -> str:
         case "object":
             return "a table"
         case _:
-            pattern = (
-                f" that matches {schema['pattern']}" if "pattern" in schema else ""
-            )
-            longest = (
-                f" of at most {schema['maxLength']} characters"
-                if "maxLength" in schema
-                else ""
-            )
+            pattern = f" that matches {schema['pattern']}" if "pattern" in schema else ""
+            longest = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
             return "a non-empty string" + pattern + longest
 
 
@@ -246,16 +228,10 @@ def unknown_key(model: type[Settings], name: str) -> Problem:
     if name in model.later_keys:
         return Problem(ProblemKind.UNSUPPORTED, (name,), model.later_keys[name])
     near = nearest_name(name, model.model_fields)
-    known = (
-        f"did you mean {near}?" if near else f"known: {', '.join(model.model_fields)}"
-    )
+    known = f"did you mean {near}?" if near else f"known: {', '.join(model.model_fields)}"
     return Problem(ProblemKind.UNKNOWN_KEY, (name,), f"unknown key; {known}")
 
 
 def missing_key(model: type[Settings], name: str) -> Problem:
     """Return the mistake of a key that must be given and is not, or is empty."""
-    return Problem(
-        ProblemKind.MISSING,
-        (name,),
-        f"is missing or empty; allowed: {allowed_text(model, name)}",
-    )
+    return Problem(ProblemKind.MISSING, (name,), f"is missing or empty; allowed: {allowed_text(model, name)}")

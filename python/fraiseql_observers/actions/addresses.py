@@ -14,13 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
-__all__ = [
-    "AddressKind",
-    "IPAddress",
-    "address_complaint",
-    "host_complaint",
-    "literal_address",
-]
+__all__ = ["AddressKind", "IPAddress", "address_complaint", "host_complaint", "literal_address"]
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 
@@ -39,9 +33,7 @@ class AddressKind(StrEnum):
 
 
 #: What an exception for a destination opens: networks that people run receivers in.
-_OPENED_BY_EXCEPTION = frozenset(
-    {AddressKind.LOOPBACK, AddressKind.PRIVATE, AddressKind.LINK_LOCAL}
-)
+_OPENED_BY_EXCEPTION = frozenset({AddressKind.LOOPBACK, AddressKind.PRIVATE, AddressKind.LINK_LOCAL})
 
 #: Services that hand a machine's credentials to whoever asks from that machine.
 _METADATA = frozenset(
@@ -62,13 +54,7 @@ _METADATA = frozenset(
     )
 )
 _METADATA_HOSTS = frozenset(
-    {
-        "metadata",
-        "metadata.google.internal",
-        "metadata.goog",
-        "instance-data",
-        "instance-data.ec2.internal",
-    }
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
 
 _V4_TABLE: tuple[tuple[IPv4Network, AddressKind], ...] = tuple(
@@ -76,10 +62,7 @@ _V4_TABLE: tuple[tuple[IPv4Network, AddressKind], ...] = tuple(
     for network, kind in (
         ("0.0.0.0/8", AddressKind.UNSPECIFIED),
         ("10.0.0.0/8", AddressKind.PRIVATE),
-        (
-            "100.64.0.0/10",
-            AddressKind.PRIVATE,
-        ),  # shared by carriers, and by overlay networks
+        ("100.64.0.0/10", AddressKind.PRIVATE),  # shared by carriers, and by overlay networks
         ("127.0.0.0/8", AddressKind.LOOPBACK),
         ("169.254.0.0/16", AddressKind.LINK_LOCAL),
         ("172.16.0.0/12", AddressKind.PRIVATE),
@@ -101,19 +84,13 @@ _V6_TABLE: tuple[tuple[IPv6Network, AddressKind], ...] = tuple(
         ("::1/128", AddressKind.LOOPBACK),
         ("::/128", AddressKind.UNSPECIFIED),
         ("fc00::/7", AddressKind.PRIVATE),
-        (
-            "fec0::/10",
-            AddressKind.PRIVATE,
-        ),  # site-local, deprecated and still routed by some
+        ("fec0::/10", AddressKind.PRIVATE),  # site-local, deprecated and still routed by some
         ("fe80::/10", AddressKind.LINK_LOCAL),
         ("ff00::/8", AddressKind.MULTICAST),
         ("::/96", AddressKind.TRANSITION),  # IPv4-compatible
         ("64:ff9b::/96", AddressKind.TRANSITION),  # NAT64
         ("64:ff9b:1::/48", AddressKind.TRANSITION),
-        (
-            "2001::/23",
-            AddressKind.TRANSITION,
-        ),  # Teredo, ORCHID, benchmarks and other protocol assignments
+        ("2001::/23", AddressKind.TRANSITION),  # Teredo, ORCHID, benchmarks and other protocol assignments
         ("2002::/16", AddressKind.TRANSITION),  # 6to4
         ("2001:db8::/32", AddressKind.RESERVED),  # documentation
         ("3fff::/20", AddressKind.RESERVED),  # documentation

@@ -7,17 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fraiseql_observers.actions.headers import (
-    header_name_complaint,
-    header_value_complaint,
-    repeated_name,
-)
-from fraiseql_observers.actions.templates import (
-    Placeholder,
-    Template,
-    compile_json,
-    compile_text,
-)
+from fraiseql_observers.actions.headers import header_name_complaint, header_value_complaint, repeated_name
+from fraiseql_observers.actions.templates import Placeholder, Template, compile_json, compile_text
 from fraiseql_observers.actions.urls import UrlError, parse_url
 from fraiseql_observers.errors import TemplateError
 from fraiseql_observers.problems import ProblemKind
@@ -57,10 +48,7 @@ def _check_environment_name(name: str) -> str:
 
 def _check_path(path: str) -> str:
     if not path.strip() or "\x00" in path or "\n" in path:
-        raise refusal(
-            ProblemKind.NAME,
-            "is no path of a file (not shown); allowed: a non-empty path",
-        )
+        raise refusal(ProblemKind.NAME, "is no path of a file (not shown); allowed: a non-empty path")
     return path
 
 
@@ -84,8 +72,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     twice = repeated_name(headers)
     if twice is not None:
         raise refusal(
-            ProblemKind.HEADER,
-            f"the header {twice!a} is given twice; names differ in more than case",
+            ProblemKind.HEADER, f"the header {twice!a} is given twice; names differ in more than case"
         )
     for name, value in headers.items():
         complaint = header_name_complaint(name) or _header_template_complaint(value)
@@ -100,9 +87,7 @@ def _header_template_complaint(value: str) -> str | None:
     except TemplateError as error:
         return f"has a value that is no template: {error}"
     # What a placeholder becomes is checked when it is known; a visible character keeps its place here.
-    literal = "".join(
-        "x" if isinstance(part, Placeholder) else part for part in template.parts
-    )
+    literal = "".join("x" if isinstance(part, Placeholder) else part for part in template.parts)
     return header_value_complaint(literal)
 
 
@@ -118,13 +103,9 @@ _SEVERAL = Field(min_length=1, max_length=10)
 
 Url = Annotated[str, AfterValidator(_check_url)]
 EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]
-EnvironmentNames = Annotated[
-    tuple[EnvironmentName, ...], BeforeValidator(_one_or_several), _SEVERAL
-]
+EnvironmentNames = Annotated[tuple[EnvironmentName, ...], BeforeValidator(_one_or_several), _SEVERAL]
 SecretPaths = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_path)], ...],
-    BeforeValidator(_one_or_several),
-    _SEVERAL,
+    tuple[Annotated[str, AfterValidator(_check_path)], ...], BeforeValidator(_one_or_several), _SEVERAL
 ]
 Secrets = Annotated[tuple[str, ...], BeforeValidator(_one_or_several), _SEVERAL]
 Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]

@@ -5,27 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = [
-    "HARMLESS_HEADERS",
-    "header_name_complaint",
-    "header_value_complaint",
-    "repeated_name",
-]
+__all__ = ["HARMLESS_HEADERS", "header_name_complaint", "header_value_complaint", "repeated_name"]
 
 #: Headers whose values are no secrets, so that a job enqueued by hand may carry them.
 HARMLESS_HEADERS = frozenset({"accept", "content-type", "user-agent"})
 
 #: Framing and routing belong to the HTTP client, identity and signature to this package.
 _FORBIDDEN = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-encoding",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "te",
-    }
+    {"host", "content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "te"}
     | {"trailer", "upgrade", "expect", "idempotency-key", "accept-encoding"}
 )
 _FORBIDDEN_PREFIXES = ("proxy-", "webhook-", "x-fraiseql-")
@@ -51,11 +38,7 @@ def header_value_complaint(value: str) -> str | None:
         return "has a value with a line break or NUL"
     if not _VALUE.fullmatch(value):
         return "has a value that is empty, starts or ends with a space, or is not printable ASCII"
-    return (
-        f"has a value longer than {LONGEST_VALUE} characters"
-        if len(value) > LONGEST_VALUE
-        else None
-    )
+    return f"has a value longer than {LONGEST_VALUE} characters" if len(value) > LONGEST_VALUE else None
 
 
 def repeated_name(names: Iterable[str]) -> str | None:

@@ -63,11 +63,7 @@ class WebhookAction(Settings):
     url_env: EnvironmentName | None = None
     method: Annotated[
         Literal["POST", "PUT", "PATCH", "DELETE"],
-        Field(
-            json_schema_extra={
-                "allowed": "one of POST, PUT, PATCH, DELETE, in capitals"
-            }
-        ),
+        Field(json_schema_extra={"allowed": "one of POST, PUT, PATCH, DELETE, in capitals"}),
     ] = "POST"
     headers: Headers = Field(default_factory=dict, max_length=100)
     body_template: JsonTemplate | None = None
@@ -109,40 +105,20 @@ class WebhookAction(Settings):
             found = "neither" if self.url is None else "both"
             message = f"{found} of url and url_env given; allowed: exactly one of them"
             yield Conflict(
-                ("url", "url_env"),
-                message,
-                ProblemKind.MISSING if self.url is None else ProblemKind.CONFLICT,
+                ("url", "url_env"), message, ProblemKind.MISSING if self.url is None else ProblemKind.CONFLICT
             )
-        given = [
-            name for name, value in self._secret_sources().items() if value is not None
-        ]
+        given = [name for name, value in self._secret_sources().items() if value is not None]
         if len(given) > 1:
             yield Conflict(
-                (given[0], *given[1:]),
-                f"{' and '.join(given)} given; allowed: at most one of them",
+                (given[0], *given[1:]), f"{' and '.join(given)} given; allowed: at most one of them"
             )
         if given and self.signature == "none":
-            yield Conflict(
-                (given[0], "signature"),
-                'given beside signature = "none", which signs nothing',
-            )
+            yield Conflict((given[0], "signature"), 'given beside signature = "none", which signs nothing')
         for number, secret in enumerate(self.signing_secret or ()):
-            complaint = (
-                secret_complaint(secret, self.signature)
-                if self.signature != "none"
-                else None
-            )
+            complaint = secret_complaint(secret, self.signature) if self.signature != "none" else None
             if complaint:
-                place = (
-                    f"secret {number + 1}: "
-                    if len(self.signing_secret or ()) > 1
-                    else ""
-                )
-                yield Conflict(
-                    ("signing_secret", "signature"),
-                    place + complaint,
-                    ProblemKind.SECRET,
-                )
+                place = f"secret {number + 1}: " if len(self.signing_secret or ()) > 1 else ""
+                yield Conflict(("signing_secret", "signature"), place + complaint, ProblemKind.SECRET)
 
 
 class FunctionAction(Settings):
@@ -195,13 +171,7 @@ def action_config(raw: object) -> ActionConfig:
         return raw
     if not isinstance(raw, Mapping):
         raise error_for(
-            [
-                _action_problem(
-                    ProblemKind.TYPE,
-                    (),
-                    f"{found_text(raw)} is no table; allowed: a table",
-                )
-            ]
+            [_action_problem(ProblemKind.TYPE, (), f"{found_text(raw)} is no table; allowed: a table")]
         )
     kind = raw.get("type")
     model = ACTION_MODELS.get(kind) if isinstance(kind, str) else None
@@ -226,49 +196,31 @@ def inline_action_config(raw: object) -> ActionConfig:
     problems = []
     if action.signing_secret is not None:
         problems.append(
-            (
-                "signing_secret",
-                "would be stored with the job; allowed: signing_secret_env or _file",
-            )
+            ("signing_secret", "would be stored with the job; allowed: signing_secret_env or _file")
         )
     if action.url is not None and parse_url(action.url).query:
-        problems.append(
-            ("url", "has a query, which would be stored with the job; allowed: url_env")
-        )
-    secret_headers = sorted(
-        name for name in action.headers if name.lower() not in HARMLESS_HEADERS
-    )
+        problems.append(("url", "has a query, which would be stored with the job; allowed: url_env"))
+    secret_headers = sorted(name for name in action.headers if name.lower() not in HARMLESS_HEADERS)
     if secret_headers:
         allowed = ", ".join(sorted(HARMLESS_HEADERS))
         problems.append(
-            (
-                "headers",
-                f"{secret_headers[0]!a} would be stored with the job; allowed: {allowed}",
-            )
+            ("headers", f"{secret_headers[0]!a} would be stored with the job; allowed: {allowed}")
         )
     if problems:
         raise error_for(
-            [
-                _action_problem(ProblemKind.SECRET, (key,), text)
-                for key, text in problems
-            ],
-            "the action",
+            [_action_problem(ProblemKind.SECRET, (key,), text) for key, text in problems], "the action"
         )
     return action
 
 
-def _action_problem(
-    kind: ProblemKind, path: tuple[str | int, ...], message: str
-) -> Problem:
+def _action_problem(kind: ProblemKind, path: tuple[str | int, ...], message: str) -> Problem:
     return Problem(kind, path, message, within_action=True)
 
 
 def _type_problem(kind: object) -> Problem:
     choices = ", ".join(ACTION_MODELS)
     if kind is None:
-        return _action_problem(
-            ProblemKind.MISSING, ("type",), f"is missing; allowed: one of {choices}"
-        )
+        return _action_problem(ProblemKind.MISSING, ("type",), f"is missing; allowed: one of {choices}")
     if kind in _LATER_TYPES:
         return _action_problem(
             ProblemKind.UNSUPPORTED,
@@ -282,7 +234,5 @@ def _type_problem(kind: object) -> Problem:
     hint = f"; did you mean {near}?" if near else ""
     problem_kind = ProblemKind.ENUM if isinstance(kind, str) else ProblemKind.TYPE
     return _action_problem(
-        problem_kind,
-        ("type",),
-        f"{found_text(kind)} is unknown; allowed: one of {choices}{hint}",
+        problem_kind, ("type",), f"{found_text(kind)} is unknown; allowed: one of {choices}{hint}"
     )

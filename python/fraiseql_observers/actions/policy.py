@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fraiseql_observers.actions.addresses import (
-    IPAddress,
-    address_complaint,
-    host_complaint,
-    is_public,
-)
+from fraiseql_observers.actions.addresses import IPAddress, address_complaint, host_complaint, is_public
 from fraiseql_observers.actions.urls import DestinationUrl
 
 __all__ = ["DestinationPolicy"]
@@ -29,31 +24,18 @@ class DestinationPolicy:
     own_ports: frozenset[int] = frozenset()
 
     @classmethod
-    def of(
-        cls, allow_hosts: Iterable[str], own_ports: Iterable[int] = ()
-    ) -> DestinationPolicy:
+    def of(cls, allow_hosts: Iterable[str], own_ports: Iterable[int] = ()) -> DestinationPolicy:
         """Return a policy with the hosts written as URLs write them, in any case."""
-        return cls(
-            frozenset(host.lower().removesuffix(".") for host in allow_hosts),
-            frozenset(own_ports),
-        )
+        return cls(frozenset(host.lower().removesuffix(".") for host in allow_hosts), frozenset(own_ports))
 
-    def is_exception(
-        self, host: str, port: int, *, allow_private: bool = False
-    ) -> bool:
+    def is_exception(self, host: str, port: int, *, allow_private: bool = False) -> bool:
         """Say whether a destination may have an address that is not public."""
         written = f"[{host}]" if ":" in host else host
-        return allow_private or not self.allow_hosts.isdisjoint(
-            {host, written, f"{written}:{port}"}
-        )
+        return allow_private or not self.allow_hosts.isdisjoint({host, written, f"{written}:{port}"})
 
-    def url_complaint(
-        self, url: DestinationUrl, *, allow_private: bool = False
-    ) -> str | None:
+    def url_complaint(self, url: DestinationUrl, *, allow_private: bool = False) -> str | None:
         """Say why a URL is refused as it is written, before any look-up, or return ``None``."""
-        is_exception = self.is_exception(
-            url.host, url.port, allow_private=allow_private
-        )
+        is_exception = self.is_exception(url.host, url.port, allow_private=allow_private)
         return host_complaint(url.host, is_exception=is_exception)
 
     def address_complaint(

@@ -52,13 +52,9 @@ def decode_standard_secret(secret: str) -> bytes:
     """
     allowed = f"allowed: {STANDARD_PREFIX} and base64 of {SHORTEST_SECRET}–{LONGEST_SECRET} bytes"
     if secret.startswith(ASYMMETRIC_PREFIX):
-        raise SecretError(
-            f"{ASYMMETRIC_PREFIX} secrets are not supported by this version; {allowed}"
-        )
+        raise SecretError(f"{ASYMMETRIC_PREFIX} secrets are not supported by this version; {allowed}")
     if not secret.startswith(STANDARD_PREFIX):
-        raise SecretError(
-            f"the secret does not start with {STANDARD_PREFIX}; {allowed}"
-        )
+        raise SecretError(f"the secret does not start with {STANDARD_PREFIX}; {allowed}")
     try:
         key = base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -77,9 +73,7 @@ def raw_secret(secret: str) -> bytes:
     """
     key = secret.encode()
     if len(key) < SHORTEST_SECRET:
-        raise SecretError(
-            f"the secret has {len(key)} bytes; allowed: at least {SHORTEST_SECRET}"
-        )
+        raise SecretError(f"the secret has {len(key)} bytes; allowed: at least {SHORTEST_SECRET}")
     _refuse_guessable(key)
     return key
 
@@ -135,7 +129,5 @@ def read_secret_file(name: str, folder: Path | None = None) -> Sequence[str]:
 
 def _refuse_guessable(key: bytes) -> None:
     folded = key.lower()
-    if len(set(key)) < _FEWEST_DIFFERENT_BYTES or any(
-        word in folded for word in _PLACEHOLDERS
-    ):
+    if len(set(key)) < _FEWEST_DIFFERENT_BYTES or any(word in folded for word in _PLACEHOLDERS):
         raise SecretError("the secret is weak or a placeholder; draw one at random")

@@ -32,17 +32,7 @@ LONGEST_RESULT = 1_048_576
 
 #: What ``event.…`` and ``job.…`` can name, so that a wrong name is seen when the template is compiled.
 EVENT_FIELDS = frozenset(
-    {
-        "id",
-        "event_type",
-        "entity_type",
-        "entity_id",
-        "data",
-        "changes",
-        "user_id",
-        "tenant_id",
-        "actor_type",
-    }
+    {"id", "event_type", "entity_type", "entity_id", "data", "changes", "user_id", "tenant_id", "actor_type"}
     | {"acting_for", "schema_version", "cdc_source", "timestamp", "duration_ms", "seq"}
 )
 JOB_FIELDS = frozenset({"id", "attempt"})
@@ -78,9 +68,7 @@ class Placeholder:
     def text(self) -> str:
         """The path as it was written, for messages."""
         first, *rest = self.path
-        return str(first) + "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest
-        )
+        return str(first) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 
 
 class Scope:
@@ -134,16 +122,10 @@ class Template:
         done: list[str] = []
         length = 0
         for part in self.parts:
-            text = (
-                part
-                if isinstance(part, str)
-                else self._fill(part, scope.find(part.path))
-            )
+            text = part if isinstance(part, str) else self._fill(part, scope.find(part.path))
             length += len(text)
             if length > LONGEST_RESULT:
-                raise TemplateError(
-                    f"the rendered text is longer than {LONGEST_RESULT} characters"
-                )
+                raise TemplateError(f"the rendered text is longer than {LONGEST_RESULT} characters")
             done.append(text)
         return "".join(done)
 
@@ -182,15 +164,11 @@ def compile_json(source: str) -> Template:
             parts.append(part)
         else:
             parts.append(Placeholder(part.path, part.filters, in_string))
-    sample = "".join(
-        p if isinstance(p, str) else ("x" if p.in_string else '"x"') for p in parts
-    )
+    sample = "".join(p if isinstance(p, str) else ("x" if p.in_string else '"x"') for p in parts)
     try:
         orjson.loads(sample)
     except orjson.JSONDecodeError as error:
-        raise TemplateError(
-            f"the body is no JSON text: {error.msg} (line {error.lineno})"
-        ) from None
+        raise TemplateError(f"the body is no JSON text: {error.msg} (line {error.lineno})") from None
     return Template(tuple(parts), is_json=True)
 
 
@@ -201,32 +179,22 @@ def _parts(source: str) -> Iterator[str | Placeholder]:
 
     if len(source) > LONGEST_SOURCE:
         raise TemplateError(f"the template is longer than {LONGEST_SOURCE} characters")
-    environment = SandboxedEnvironment(
-        undefined=StrictUndefined, keep_trailing_newline=True
-    )
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     try:
         for line, token, _ in environment.lex(source):
             if token in {"block_begin", "raw_begin", "comment_begin"}:
-                raise TemplateError(
-                    f"line {line}: a statement or comment is not allowed; {_ALLOWED}"
-                )
+                raise TemplateError(f"line {line}: a statement or comment is not allowed; {_ALLOWED}")
         tree = environment.parse(source)
     except TemplateSyntaxError as error:
         # The engine's message may quote the text, which may hold a secret.
-        raise TemplateError(
-            f"line {error.lineno}: not a template; {_ALLOWED}"
-        ) from None
+        raise TemplateError(f"line {error.lineno}: not a template; {_ALLOWED}") from None
     except RecursionError:
         raise TemplateError("the template is nested too deeply") from None
     for output in tree.body:
         if not isinstance(output, nodes.Output):
             raise TemplateError(f"line {output.lineno}: not a placeholder; {_ALLOWED}")
         for node in output.nodes:
-            yield (
-                node.data
-                if isinstance(node, nodes.TemplateData)
-                else _placeholder(node)
-            )
+            yield node.data if isinstance(node, nodes.TemplateData) else _placeholder(node)
 
 
 def _placeholder(node: nodes.Expr) -> Placeholder:
@@ -239,9 +207,7 @@ def _placeholder(node: nodes.Expr) -> Placeholder:
     path = tuple(_path(node))
     for position, (name, _) in enumerate(filters):
         if name == "default" and position > 0:
-            raise TemplateError(
-                f"line {node.lineno}: default('…') must be the first filter"
-            )
+            raise TemplateError(f"line {node.lineno}: default('…') must be the first filter")
         if name == "json" and position < len(filters) - 1:
             raise TemplateError(f"line {node.lineno}: json must be the last filter")
     known = {"event": EVENT_FIELDS, "job": JOB_FIELDS}.get(str(path[0]))
@@ -259,12 +225,7 @@ def _filter(node: nodes.Filter) -> tuple[str, object]:
     plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs)
     if plain and not node.args and node.name in {"json", "upper", "lower"}:
         return node.name, None
-    if (
-        plain
-        and node.name == "default"
-        and len(node.args) == 1
-        and isinstance(node.args[0], nodes.Const)
-    ):
+    if plain and node.name == "default" and len(node.args) == 1 and isinstance(node.args[0], nodes.Const):
         return node.name, node.args[0].value
     raise TemplateError(f"line {node.lineno}: unknown filter or argument; {_ALLOWED}")
 
@@ -287,9 +248,7 @@ def _path(node: nodes.Node | None) -> Iterator[str | int]:
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise TemplateError(f"line {node.lineno}: not a name or a position; {_ALLOWED}")
     if isinstance(name, str) and name.startswith("__"):
-        raise TemplateError(
-            f"line {node.lineno}: names that start with __ are not allowed"
-        )
+        raise TemplateError(f"line {node.lineno}: names that start with __ are not allowed")
     yield name
 
 
@@ -306,21 +265,13 @@ def _filtered(placeholder: Placeholder, value: object) -> tuple[object, bool]:
     for name, argument in placeholder.filters:
         match name:
             case "default":
-                value = (
-                    argument if value is None or isinstance(value, _Missing) else value
-                )
+                value = argument if value is None or isinstance(value, _Missing) else value
             case "upper" | "lower":
                 if not isinstance(value, str):
-                    raise TemplateError(
-                        f"{placeholder.text} is no text, which the filter {name} needs"
-                    )
+                    raise TemplateError(f"{placeholder.text} is no text, which the filter {name} needs")
                 value = value.upper() if name == "upper" else value.lower()
             case _:
-                return (
-                    (value, False)
-                    if isinstance(value, _Missing)
-                    else (orjson.dumps(value).decode(), True)
-                )
+                return (value, False) if isinstance(value, _Missing) else (orjson.dumps(value).decode(), True)
     return value, False
 
 
@@ -329,7 +280,5 @@ def _as_text(placeholder: Placeholder, value: object) -> str:
         return value
     if value is None or isinstance(value, (Mapping, list)):
         what = "null" if value is None else "an object or a list"
-        raise TemplateError(
-            f"{placeholder.text} is {what} where text is needed; use default('…') or json"
-        )
+        raise TemplateError(f"{placeholder.text} is {what} where text is needed; use default('…') or json")
     return orjson.dumps(value).decode()

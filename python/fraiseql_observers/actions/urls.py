@@ -24,31 +24,11 @@ WEB_PORTS = {"http": 80, "https": 443}
 
 #: Ports of servers that would take a web request for commands of their own: what browsers refuse, and databases.
 SERVICE_PORTS = frozenset(
-    {
-        1719,
-        1720,
-        1723,
-        2049,
-        3306,
-        3659,
-        4045,
-        4190,
-        5060,
-        5061,
-        5432,
-        6000,
-        6379,
-        6566,
-        6665,
-        6666,
-        6667,
-    }
+    {1719, 1720, 1723, 2049, 3306, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667}
     | {6668, 6669, 6679, 6697, 10080, 11211, 27017}
 )
 
-_URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>//)?(?P<rest>.*)", re.DOTALL
-)
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>//)?(?P<rest>.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 #: A host whose last label starts like a number is read as an address by every resolver.
@@ -113,35 +93,25 @@ def parse_url(text: str) -> DestinationUrl:
     if len(text) > LONGEST_URL:
         raise UrlError(f"the URL is longer than {LONGEST_URL} characters")
     if "{{" in text or "{%" in text:
-        raise UrlError(
-            "the URL contains a placeholder; a destination is never taken from event data"
-        )
+        raise UrlError("the URL contains a placeholder; a destination is never taken from event data")
     if any(character <= " " or character in "\x7f\\" for character in text):
         raise UrlError("the URL contains a space, a backslash or a control character")
     match = _URL.fullmatch(text)
     scheme = match["scheme"].lower() if match else ""
     if scheme not in WEB_PORTS or not match or not match["slashes"]:
-        raise UrlError(
-            "the URL has a scheme that is not allowed; allowed: http://… and https://…"
-        )
-    authority, target = re.fullmatch(
-        r"([^/?#]*)(.*)", match["rest"], re.DOTALL
-    ).groups()  # type: ignore[union-attr]  # it matches any text
+        raise UrlError("the URL has a scheme that is not allowed; allowed: http://… and https://…")
+    authority, target = re.fullmatch(r"([^/?#]*)(.*)", match["rest"], re.DOTALL).groups()  # type: ignore[union-attr]  # it matches any text
     if "@" in authority:
         raise UrlError("the URL carries credentials; use a header")
     if "#" in target:
         raise UrlError("the URL has a fragment, which is never sent")
     if not _TARGET.fullmatch(target):
-        raise UrlError(
-            "the URL has a character in its path or query that must be percent-encoded"
-        )
+        raise UrlError("the URL has a character in its path or query that must be percent-encoded")
     parts = _AUTHORITY.fullmatch(authority)
     if not parts:
         raise UrlError("the URL names no valid host and port")
     path, _, query = target.partition("?")
-    return DestinationUrl(
-        scheme, _host(parts["host"]), _port(scheme, parts["port"]), path or "/", query
-    )
+    return DestinationUrl(scheme, _host(parts["host"]), _port(scheme, parts["port"]), path or "/", query)
 
 
 def parse_redirect(base: DestinationUrl, location: str) -> DestinationUrl:

@@ -37,17 +37,13 @@ def conflicts_between(
             continue
         if not has_failed("job_queue"):
             problems.extend(
-                p.under("observers", name, "retry")
-                for p in _retry_conflicts(raw.get("retry"), config)
+                p.under("observers", name, "retry") for p in _retry_conflicts(raw.get("retry"), config)
             )
         actions = raw.get("actions")
         for number, action in enumerate(actions if isinstance(actions, list) else ()):
             if isinstance(action, Mapping) and action.get("type") == "webhook":
                 path = ("observers", name, "actions", number)
-                problems.extend(
-                    p.under(*path)
-                    for p in _webhook_conflicts(config, action, has_failed)
-                )
+                problems.extend(p.under(*path) for p in _webhook_conflicts(config, action, has_failed))
     return [problem for problem in problems if not has_failed(*problem.path)]
 
 
@@ -58,9 +54,7 @@ def warnings_about(config: Config) -> Iterator[str]:
             for warning in Condition.parse(definition.condition).warnings:
                 yield f"{dotted(('observers', name, 'condition'))}: {warning}"
     for path, action in _webhooks(config):
-        yield from (
-            f"{dotted(path)}: {warning}" for warning in _webhook_warnings(action)
-        )
+        yield from (f"{dotted(path)}: {warning}" for warning in _webhook_warnings(action))
     yield from _shared_secrets(config)
 
 
@@ -90,21 +84,13 @@ def _webhook_conflicts(
     config: Config, raw: Mapping[str, Any], has_failed: Callable[..., bool]
 ) -> Iterator[Problem]:
     limit = config.worker.job_timeout_secs
-    timeout = raw.get(
-        "timeout_secs", WebhookAction.model_fields["timeout_secs"].default
-    )
-    if (
-        isinstance(timeout, int)
-        and timeout >= limit
-        and not has_failed("worker", "job_timeout_secs")
-    ):
+    timeout = raw.get("timeout_secs", WebhookAction.model_fields["timeout_secs"].default)
+    if isinstance(timeout, int) and timeout >= limit and not has_failed("worker", "job_timeout_secs"):
         message = (
             f"the webhook's timeout_secs ({timeout}) is not below worker.job_timeout_secs ({limit}); "
             f"allowed: an integer from 1 to {limit - 1}"
         )
-        yield Problem(
-            ProblemKind.CONFLICT, ("timeout_secs",), message, within_action=True
-        )
+        yield Problem(ProblemKind.CONFLICT, ("timeout_secs",), message, within_action=True)
     if isinstance(raw.get("url"), str) and not has_failed("security"):
         try:
             url = parse_url(raw["url"])
@@ -112,9 +98,7 @@ def _webhook_conflicts(
             # It is wrong by itself, which is reported where the action is read.
             return
         policy = DestinationPolicy.of(config.security.allow_hosts)
-        complaint = policy.url_complaint(
-            url, allow_private=raw.get("allow_private") is True
-        )
+        complaint = policy.url_complaint(url, allow_private=raw.get("allow_private") is True)
         if complaint:
             message = f"{complaint}; allowed: public hosts, others only with allow_private or [security] allow_hosts"
             yield Problem(ProblemKind.URL, ("url",), message, within_action=True)
@@ -128,11 +112,7 @@ def _webhook_warnings(action: WebhookAction) -> Iterator[str]:
     if action.url is not None:
         url = parse_url(action.url)
         address = literal_address(url.host)
-        if (
-            url.scheme == "http"
-            and not action.allow_private
-            and (address is None or is_public(address))
-        ):
+        if url.scheme == "http" and not action.allow_private and (address is None or is_public(address)):
             yield f"{url} is plain http: everyone on the way can read the events"
 
 

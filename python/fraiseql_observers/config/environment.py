@@ -38,26 +38,20 @@ def environment_values(
         value = _parsed(schema[name].get("type", "string"), text)
         if value is None:
             message = f"{found_text(text)} is not allowed here; allowed: {allowed_text(model, name)}"
-            problems.append(
-                Problem(ProblemKind.TYPE, (section, name), message, variable)
-            )
+            problems.append(Problem(ProblemKind.TYPE, (section, name), message, variable))
         else:
             values[name] = value
     return values, problems
 
 
-def stray_variables(
-    environment: Mapping[str, str], section: str, model: type[Settings]
-) -> list[str]:
+def stray_variables(environment: Mapping[str, str], section: str, model: type[Settings]) -> list[str]:
     """Return a warning for each variable of a section that names no setting of it."""
     known = {variable_name(section, name) for name in model.model_fields}
     prefix = variable_name(section, "")
     warnings = []
     for variable in sorted(environment):
         if variable.startswith(prefix) and variable not in known:
-            near = nearest_name(
-                variable.removeprefix(prefix).lower(), model.model_fields
-            )
+            near = nearest_name(variable.removeprefix(prefix).lower(), model.model_fields)
             hint = f"; did you mean {variable_name(section, near)}?" if near else ""
             warnings.append(f"the environment variable {variable} is no setting{hint}")
     return warnings

@@ -19,8 +19,7 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 #: A string, longest delimiters first. Up to two quotes may stand directly before the closing three.
 _STRING = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'',
-    re.DOTALL,
+    r'"""(?:[^\\]|\\.)*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL
 )
 _SCALAR = re.compile(r"[^,\]}#\n]*")
 
@@ -128,9 +127,7 @@ class _Walk:
         match = pattern.match(self.text, self.at)
         if match is None:
             # The standard reader accepted this text, so the walk has lost its way: that is a mistake of ours.
-            raise AssertionError(
-                f"no key or value at offset {self.at} of the configuration"
-            )
+            raise AssertionError(f"no key or value at offset {self.at} of the configuration")
         self.at = match.end()
         return match[0]
 

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fraiseql_observers.config.advice import conflicts_between, warnings_about
-from fraiseql_observers.config.environment import (
-    environment_values,
-    stray_variables,
-    variable_name,
-)
+from fraiseql_observers.config.environment import environment_values, stray_variables, variable_name
 from fraiseql_observers.config.sections import (
     SECTIONS,
     JobQueueConfig,
@@ -69,9 +65,7 @@ class Config:
         return self.path.resolve().parent if self.path else None
 
 
-def load_config(
-    path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None
-) -> Config:
+def load_config(path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None) -> Config:
     """Load a TOML file and check all of it.
 
     Conditions are parsed, actions checked and templates compiled; secrets given by ``*_env`` or ``*_file`` are not
@@ -118,9 +112,7 @@ class _Reader:
 
     def has_failed(self, *path: str | int) -> bool:
         """Say whether a mistake was found at `path` or around it."""
-        return any(
-            problem.path == path[: len(problem.path)] for problem in self.problems
-        )
+        return any(problem.path == path[: len(problem.path)] for problem in self.problems)
 
     def report(self, problems: list[Problem]) -> None:
         """Add mistakes, each with its line unless it came from the environment."""
@@ -131,33 +123,21 @@ class _Reader:
         table = self._table(name)
         wrong: set[str] = set()
         # The file is checked by itself first, so that a mistake in it shows also where a variable hides the value.
-        file_problems = [
-            p for p in _problems_of(model, table) if p.kind is not ProblemKind.CONFLICT
-        ]
+        file_problems = [p for p in _problems_of(model, table) if p.kind is not ProblemKind.CONFLICT]
         self.report([problem.under(name) for problem in file_problems])
         wrong.update(str(problem.path[0]) for problem in file_problems)
         given, problems = environment_values(name, model, self._variables)
         self.report(problems)
-        values = {
-            key: value for key, value in table.items() if key not in wrong
-        } | given
+        values = {key: value for key, value in table.items() if key not in wrong} | given
         problems = _problems_of(model, values)
         for problem in problems:
             key = str(problem.path[0])
             variable = variable_name(name, key) if key in given else ""
-            self.report(
-                [
-                    Problem(
-                        problem.kind, (name, *problem.path), problem.message, variable
-                    )
-                ]
-            )
+            self.report([Problem(problem.kind, (name, *problem.path), problem.message, variable)])
         wrong.update(str(problem.path[0]) for problem in problems)
         if any(problem.kind is ProblemKind.CONFLICT for problem in problems):
             return model()
-        return model(
-            **{key: value for key, value in values.items() if key not in wrong}
-        )
+        return model(**{key: value for key, value in values.items() if key not in wrong})
 
     def observers(self) -> dict[str, ObserverDefinition]:
         """Return the observers that are right."""
@@ -167,15 +147,15 @@ class _Reader:
             if problem:
                 self.report([problem.under("observers", name)])
             if not isinstance(raw, Mapping):
-                message = f"{found_text(raw)} is no table; allowed: a table with event_type, entity and actions"
+                message = (
+                    f"{found_text(raw)} is no table; allowed: a table with event_type, entity and actions"
+                )
                 self.report([Problem(ProblemKind.TYPE, ("observers", name), message)])
                 continue
             try:
                 observers[name] = ObserverDefinition.from_mapping(raw)
             except ConfigError as error:
-                self.report(
-                    [problem.under("observers", name) for problem in error.problems]
-                )
+                self.report([problem.under("observers", name) for problem in error.problems])
         return observers
 
     def unknown_tables(self) -> None:
@@ -188,33 +168,19 @@ class _Reader:
             elif name not in known:
                 near = nearest_name(name, known)
                 hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
-                self.report(
-                    [
-                        Problem(
-                            ProblemKind.UNKNOWN_KEY, (name,), f"unknown table; {hint}"
-                        )
-                    ]
-                )
+                self.report([Problem(ProblemKind.UNKNOWN_KEY, (name,), f"unknown table; {hint}")])
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self._source.tables.get(name, {})
         if isinstance(table, dict):
             return table
         self.report(
-            [
-                Problem(
-                    ProblemKind.TYPE,
-                    (name,),
-                    f"{found_text(table)} is no table; allowed: [{name}]",
-                )
-            ]
+            [Problem(ProblemKind.TYPE, (name,), f"{found_text(table)} is no table; allowed: [{name}]")]
         )
         return {}
 
 
-def _problems_of(
-    model: Callable[..., Settings], values: Mapping[str, Any]
-) -> list[Problem]:
+def _problems_of(model: Callable[..., Settings], values: Mapping[str, Any]) -> list[Problem]:
     try:
         model(**values)
     except ConfigError as error:

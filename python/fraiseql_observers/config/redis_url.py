@@ -13,12 +13,7 @@ __all__ = ["ALLOWED_REDIS_URLS", "check_redis_url", "shown_redis_url"]
 ALLOWED_REDIS_URLS = "redis://[user:password@]host[:port][/db], rediss://…, unix:///path[?db=N], embedded:// or embedded:///path"
 
 #: Recognised, and refused until the queue can follow a fail-over.
-_LATER_SCHEMES = (
-    "redis+sentinel",
-    "redis+cluster",
-    "rediss+sentinel",
-    "rediss+cluster",
-)
+_LATER_SCHEMES = ("redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster")
 
 #: What the client library reads from the query of a unix socket's URL.
 _UNIX_OPTIONS = frozenset({"db", "user", "pass"})
@@ -40,14 +35,11 @@ def check_redis_url(url: str) -> str:
     complaint = _complaint(url)
     if complaint:
         raise refusal(
-            ProblemKind.REDIS_URL,
-            f"{shown_redis_url(url)}: {complaint}; allowed: {ALLOWED_REDIS_URLS}",
+            ProblemKind.REDIS_URL, f"{shown_redis_url(url)}: {complaint}; allowed: {ALLOWED_REDIS_URLS}"
         )
     scheme = url.partition("://")[0].lower()
     if scheme in _LATER_SCHEMES:
-        raise refusal(
-            ProblemKind.UNSUPPORTED, f"{scheme}:// is not supported by this version"
-        )
+        raise refusal(ProblemKind.UNSUPPORTED, f"{scheme}:// is not supported by this version")
     return url
 
 
@@ -68,9 +60,7 @@ def shown_redis_url(url: str) -> str:
         return f"{scheme}://{hidden}…"
     port = authority[host.end() :]
     # A port or database that is no number may be part of a password that was not escaped.
-    shown_port = (
-        port if re.fullmatch(r":[0-9]{1,6}", port) else ("" if not port else "…")
-    )
+    shown_port = port if re.fullmatch(r":[0-9]{1,6}", port) else ("" if not port else "…")
     shown_db = f"{slash}{db}" if re.fullmatch(r"[0-9]{0,10}", db) else "/…"
     return f"{scheme}://{hidden}{host[0]}{shown_port}{shown_db}"
 
@@ -110,9 +100,7 @@ def _tcp_complaint(rest: str) -> str | None:
     if not host:
         return "names no host"
     port = authority[host.end() :]
-    if port and not _is_number(
-        port.removeprefix(":"), 1, _LARGEST_PORT, prefix_seen=port.startswith(":")
-    ):
+    if port and not _is_number(port.removeprefix(":"), 1, _LARGEST_PORT, prefix_seen=port.startswith(":")):
         return f"its port is no number from 1 to {_LARGEST_PORT}"
     if db and not _is_number(db, 0, _LARGEST_DB):
         return f"its database is no number from 0 to {_LARGEST_DB}"
@@ -141,8 +129,4 @@ def _embedded_complaint(rest: str) -> str | None:
 
 
 def _is_number(text: str, low: int, high: int, *, prefix_seen: bool = True) -> bool:
-    return (
-        prefix_seen
-        and re.fullmatch(r"[0-9]{1,10}", text) is not None
-        and low <= int(text) <= high
-    )
+    return prefix_seen and re.fullmatch(r"[0-9]{1,10}", text) is not None and low <= int(text) <= high

@@ -7,11 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from fraiseql_observers.config.redis_url import (
-    ALLOWED_REDIS_URLS,
-    check_redis_url,
-    shown_redis_url,
-)
+from fraiseql_observers.config.redis_url import ALLOWED_REDIS_URLS, check_redis_url, shown_redis_url
 from fraiseql_observers.problems import ProblemKind
 from fraiseql_observers.settings import QUEUE_NAME_PATTERN, Conflict, Settings, refusal
 
@@ -43,8 +39,7 @@ class JobQueueConfig(Settings):
     """
 
     url: Annotated[str, AfterValidator(check_redis_url)] = Field(
-        default="redis://localhost:6379",
-        json_schema_extra={"allowed": ALLOWED_REDIS_URLS},
+        default="redis://localhost:6379", json_schema_extra={"allowed": ALLOWED_REDIS_URLS}
     )
     batch_size: int = Field(default=100, ge=1, le=1000)
     batch_timeout_secs: int = Field(default=5, ge=1, le=300)
@@ -88,9 +83,7 @@ class WorkerConfig(Settings):
         max_memory_mb: Resident memory above which a process is replaced; 0 is never.
     """
 
-    queues: Annotated[
-        tuple[QueueName, ...], Field(min_length=1, max_length=64, strict=False)
-    ] = ("default",)
+    queues: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64, strict=False)] = ("default",)
     lease_duration_secs: int = Field(default=30, ge=5, le=3600)
     job_timeout_secs: int = Field(default=60, ge=1, le=3600)
     shutdown_timeout_secs: int = Field(default=25, ge=0, le=3600)
@@ -103,24 +96,16 @@ class WorkerConfig(Settings):
         """Yield a conflict for a queue that is named twice."""
         if len(set(self.queues)) < len(self.queues):
             yield Conflict(
-                ("queues",),
-                "names a queue twice; allowed: each queue once",
-                ProblemKind.DUPLICATE,
+                ("queues",), "names a queue twice; allowed: each queue once", ProblemKind.DUPLICATE
             )
 
 
 def _check_durability(level: str) -> str:
     levels = ("auto", "memory", "process", "disk")
     if level.startswith("replica:"):
-        raise refusal(
-            ProblemKind.UNSUPPORTED,
-            "replica:n is not supported by this version; use disk at most",
-        )
+        raise refusal(ProblemKind.UNSUPPORTED, "replica:n is not supported by this version; use disk at most")
     if level not in levels:
-        raise refusal(
-            ProblemKind.ENUM,
-            f"the string {level[:80]!a}; allowed: one of {', '.join(levels)}",
-        )
+        raise refusal(ProblemKind.ENUM, f"the string {level[:80]!a}; allowed: one of {', '.join(levels)}")
     return level
 
 
@@ -141,15 +126,12 @@ class StorageConfig(Settings):
         max_payload_bytes: The largest event (1024–16777216).
     """
 
-    later_keys: ClassVar[dict[str, str]] = {
-        "spool_dir": "spool_dir is not supported by this version"
-    }
+    later_keys: ClassVar[dict[str, str]] = {"spool_dir": "spool_dir is not supported by this version"}
 
     key_prefix: str = Field(default="fraiseql", pattern=QUEUE_NAME_PATTERN)
     shards: int = Field(default=1, ge=1, le=256)
     durability: Annotated[str, AfterValidator(_check_durability)] = Field(
-        default="auto",
-        json_schema_extra={"allowed": "one of auto, memory, process, disk"},
+        default="auto", json_schema_extra={"allowed": "one of auto, memory, process, disk"}
     )
     enqueue_timeout_secs: int = Field(default=5, ge=1, le=60)
     max_pending: int = Field(default=0, ge=0, le=1_000_000_000)
@@ -185,13 +167,7 @@ class SecurityConfig(Settings):
 
     allow_hosts: Annotated[
         tuple[
-            Annotated[
-                str,
-                Field(
-                    pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(:[0-9]{1,5})?$"
-                ),
-            ],
-            ...,
+            Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(:[0-9]{1,5})?$")], ...
         ],
         Field(max_length=1000, strict=False),
     ] = ()

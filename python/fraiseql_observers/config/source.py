@@ -66,9 +66,7 @@ def read_source(path: Path) -> Source:
         raise error_for([_syntax_problem(name, text, str(error))]) from None
     except (ValueError, RecursionError):
         # The reader lets these through for integers of thousands of digits and for thousands of brackets.
-        raise _file_error(
-            name, "holds a number or a nesting that is too long to read"
-        ) from None
+        raise _file_error(name, "holds a number or a nesting that is too long to read") from None
     if not tables:
         raise _file_error(name, "is empty")
     return Source(name, tables, key_lines(text.replace("\r\n", "\n")))
@@ -76,9 +74,7 @@ def read_source(path: Path) -> Source:
 
 def _content(name: str, path: Path) -> bytes:
     if "\x00" in name:
-        raise _file_error(
-            name.replace("\x00", "?"), "cannot be read: its name holds a NUL"
-        )
+        raise _file_error(name.replace("\x00", "?"), "cannot be read: its name holds a NUL")
     try:
         mode = path.stat().st_mode
         kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
@@ -87,21 +83,15 @@ def _content(name: str, path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE_BYTES + 1)
     except OSError as error:
-        raise _file_error(
-            name, f"cannot be read: {error.strerror or type(error).__name__}"
-        ) from None
+        raise _file_error(name, f"cannot be read: {error.strerror or type(error).__name__}") from None
     if len(content) > LARGEST_FILE_BYTES:
-        raise _file_error(
-            name, f"is larger than {LARGEST_FILE_BYTES // 1024 // 1024} MiB"
-        )
+        raise _file_error(name, f"is larger than {LARGEST_FILE_BYTES // 1024 // 1024} MiB")
     return content
 
 
 def _text(name: str, content: bytes) -> str:
     if content.startswith(b"\xef\xbb\xbf"):
-        raise _file_error(
-            name, "starts with a byte order mark; save it as UTF-8 without one"
-        )
+        raise _file_error(name, "starts with a byte order mark; save it as UTF-8 without one")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:4]:
         raise _file_error(name, "is UTF-16 or UTF-32; save it as UTF-8")
     try:
@@ -121,23 +111,12 @@ def _syntax_problem(name: str, text: str, message: str) -> Problem:
     line = int(place[1]) if place and place[1] else len(lines)
     column = int(place[2]) if place and place[2] else 1
     # Only the reader's own words are kept: its messages quote keys and characters, which may be parts of a value.
-    reason = re.sub(
-        r"\s*['\"(].*$",
-        "",
-        message[: place.start()] if place else message,
-        flags=re.DOTALL,
-    )
-    is_duplicate = (
-        "twice" in message or "overwrite" in message or "Duplicate" in message
-    )
+    reason = re.sub(r"\s*['\"(].*$", "", message[: place.start()] if place else message, flags=re.DOTALL)
+    is_duplicate = "twice" in message or "overwrite" in message or "Duplicate" in message
     key = _key_of_statement(lines, line)
     where = f"column {column}" + (f", key {dotted(key)}" if key else "")
     kind = ProblemKind.DUPLICATE if is_duplicate else ProblemKind.SYNTAX
-    words = (
-        "the same key or table is given twice"
-        if is_duplicate
-        else f"not TOML: {reason or 'a mistake'}"
-    )
+    words = "the same key or table is given twice" if is_duplicate else f"not TOML: {reason or 'a mistake'}"
     return Problem(kind, (), f"{where}: {words}", name, line)
 
 
