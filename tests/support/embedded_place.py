@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,11 @@ class EmbeddedPlace:
             deadline_secs=LINGER_SECS + SLACK_SECS,
             what=f"the end of the processes {self.seen}",
         )
+
+    def outlast_the_linger(self) -> None:
+        """Let pass what a server without users would not survive: the one wait that nothing can signal."""
+        end = time.monotonic() + 2 * LINGER_SECS + 0.5
+        wait_until(lambda: time.monotonic() > end, what="time to pass")
 
     def clear(self) -> None:
         """Fail if a process that serves the directory does not end, and end it."""

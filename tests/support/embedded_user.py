@@ -1,8 +1,9 @@
 """A process that uses an embedded server, driven by a test: line by line, and killable at any time.
 
 The process prints one line of JSON when it has opened the server; then it answers each Redis command that it
-reads (a JSON list) with a line of its own. ``["ensure"]`` and ``["fork"]`` are commands of its own: the first
-calls `EmbeddedServer.ensure`, the second makes a child that stays, and answers its process id.
+reads (a JSON list) with a line of its own. Three commands are its own: ``["ensure"]`` calls
+`EmbeddedServer.ensure`, ``["fork"]`` makes a child that stays and answers its process id, and
+``["close descriptors"]`` does what daemons do.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import fraiseql_observers
 from fraiseql_observers.embedded import open_embedded
 
 _ROOTS = [
-    str(Path(path).resolve().parents[1])
-    for path in (fraiseql_observers.__file__, Path(__file__).parent)
+    str(Path(path).resolve().parents[1]) for path in (fraiseql_observers.__file__, Path(__file__).parent)
 ]
 
 
@@ -37,24 +37,18 @@ class EmbeddedUser:
 
     def __init__(self, url: str, linger_secs: float) -> None:
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.support.embedded_user",
-                url,
-                str(linger_secs),
-            ],
+            [sys.executable, "-m", "tests.support.embedded_user", url, str(linger_secs)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_ROOTS)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._opened: dict[str, Any] | None = None
+        self._opened: dict[str, Any] = {}
 
     def opened(self) -> dict[str, Any]:
         """Wait until the server is open; its ``url``, ``run_id`` and ``pid``."""
-        if self._opened is None:
-            self._opened = self._read()
+        if not self._opened:
+            self._opened.update(self._read())
         return self._opened
 
     def ask(self, *command: str) -> Any:  # the type depends on the command
@@ -80,10 +74,7 @@ class EmbeddedUser:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process.poll() is None:
             self.kill()
@@ -103,16 +94,16 @@ class EmbeddedUser:
 
 def main(url: str, linger_secs: float) -> None:
     """Run the process."""
-    with (
-        open_embedded(url, _linger_secs=linger_secs) as server,
-        redis.Redis.from_url(server.url) as client,
-    ):
+    with open_embedded(url, _linger_secs=linger_secs) as server, redis.Redis.from_url(server.url) as client:
         info = client.info("server")
         _say({"url": server.url, "run_id": info["run_id"], "pid": info["process_id"]})
         for line in sys.stdin:
             command = json.loads(line)
             if command == ["ensure"]:
                 _say(server.ensure())
+            elif command == ["close descriptors"]:
+                os.closerange(3, 256)
+                _say("closed")
             elif command == ["fork"]:
                 child_pid = os.fork()
                 if child_pid == 0:

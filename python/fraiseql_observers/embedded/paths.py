@@ -64,13 +64,13 @@ class Record:
 
     Attributes:
         socket: The path of the unix socket.
-        keeper_pid: The keeper that wrote this.
+        keeper_pid: The keeper, or ``None`` while the server is not yet ready.
         server_pid: The server, or ``None`` while it is not yet ready.
     """
 
     socket: str
-    keeper_pid: int
-    server_pid: int | None
+    keeper_pid: int | None = None
+    server_pid: int | None = None
 
     @classmethod
     def read(cls, directory: DataDirectory) -> Record | None:
@@ -106,9 +106,7 @@ def parse_url(url: str) -> Path:
     try:
         return Path(text).resolve() if text else _user_data_directory().resolve()
     except (OSError, RuntimeError) as error:
-        raise ConfigError(
-            f"url: the directory of the embedded server cannot be found: {error}"
-        ) from error
+        raise ConfigError(f"url: the directory of the embedded server cannot be found: {error}") from error
 
 
 def prepare(path: Path) -> DataDirectory:
@@ -126,9 +124,7 @@ def prepare(path: Path) -> DataDirectory:
         path.mkdir(mode=0o700, exist_ok=True)
         owner = path.stat().st_uid
         if owner != os.geteuid():
-            raise _unfit(
-                path, f"belongs to the user id {owner}, not to yours, {os.geteuid()}"
-            )
+            raise _unfit(path, f"belongs to the user id {owner}, not to yours, {os.geteuid()}")
         # Looked at before the marker and the mode: whoever makes a file here has closed the directory before,
         # and makes the marker first.
         is_empty = next(path.iterdir(), None) is None
@@ -136,9 +132,7 @@ def prepare(path: Path) -> DataDirectory:
             raise _unfit(path, "holds other things; name a new or empty directory")
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             if not is_empty:
-                raise _unfit(
-                    path, f"is open to others; close it with: chmod 700 '{path}'"
-                )
+                raise _unfit(path, f"is open to others; close it with: chmod 700 '{path}'")
             path.chmod(0o700)
         directory.users_lock.touch(mode=0o600)
     except (FileExistsError, NotADirectoryError) as error:
@@ -191,9 +185,7 @@ def _user_data_directory() -> Path:
         return Path.home() / "Library" / "Application Support" / "fraiseql_observers"
     # The XDG specification has relative values ignored.
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (
-        base if base.is_absolute() else Path.home() / ".local" / "share"
-    ) / "fraiseql_observers"
+    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "fraiseql_observers"
 
 
 def _short_bases() -> list[Path]:
@@ -209,9 +201,7 @@ def _is_safe_base(path: Path) -> bool:
         mode = path.stat().st_mode
     except OSError:
         return False
-    return os.access(path, os.W_OK | os.X_OK) and (
-        not mode & 0o022 or bool(mode & stat.S_ISVTX)
-    )
+    return os.access(path, os.W_OK | os.X_OK) and (not mode & 0o022 or bool(mode & stat.S_ISVTX))
 
 
 def _unfit(path: Path, reason: str) -> ConfigError:

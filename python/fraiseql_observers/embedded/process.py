@@ -47,9 +47,7 @@ def start_server(
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }
-    arguments = [
-        text for name, value in settings.items() for text in (f"--{name}", value)
-    ]
+    arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
     return subprocess.Popen(
         [str(binary), *arguments],
         stdin=subprocess.DEVNULL,

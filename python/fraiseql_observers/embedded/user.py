@@ -82,9 +82,7 @@ class EmbeddedServer:
         turn = FileLock(self._directory.start_lock)
         try:
             if not turn.wait_exclusive(_TURN_SECS):
-                raise QueueUnavailable(
-                    f"another process has been starting {self._name} for {_TURN_SECS} s"
-                )
+                raise QueueUnavailable(f"another process has been starting {self._name} for {_TURN_SECS} s")
             self._socket = self._see_that_it_runs()
         finally:
             turn.close()
@@ -100,10 +98,7 @@ class EmbeddedServer:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -123,9 +118,7 @@ class EmbeddedServer:
 
     def _renew_claim(self) -> None:
         if self._claim is None:
-            raise QueueUnavailable(
-                f"{self._name} was closed by this process; open it again"
-            )
+            raise QueueUnavailable(f"{self._name} was closed by this process; open it again")
         if self._claim.names_its_path():
             return
         # Either a daemon has closed its descriptors, or the file is gone and with it all jobs.
@@ -142,9 +135,7 @@ class EmbeddedServer:
         while True:
             if not is_held(self._directory.keeper_lock):
                 if starts == _MOST_STARTS:
-                    raise QueueUnavailable(
-                        f"{self._name} does not start:\n{self._log_since(log_size)}"
-                    )
+                    raise QueueUnavailable(f"{self._name} does not start:\n{self._log_since(log_size)}")
                 log_size = self._start_keeper()
                 starts += 1
             record = Record.read(self._directory)
@@ -160,9 +151,7 @@ class EmbeddedServer:
                 if answer is Answer.LOADING:
                     end = time.monotonic() + _SILENCE_SECS
             if time.monotonic() >= end:
-                raise QueueUnavailable(
-                    f"{self._name} does not answer:\n{self._log_since(log_size)}"
-                )
+                raise QueueUnavailable(f"{self._name} does not answer:\n{self._log_since(log_size)}")
             time.sleep(_LOOK_SECS)
 
     def _start_keeper(self) -> int:
@@ -171,11 +160,7 @@ class EmbeddedServer:
         if self._log_size() > _LONG_LOG:
             self._directory.log.replace(self._directory.log.with_suffix(".log.1"))
         size = self._log_size()
-        with open(
-            self._directory.log,
-            "ab",
-            opener=lambda path, flags: os.open(path, flags, 0o600),
-        ) as log:
+        with open(self._directory.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:
             keeper = subprocess.Popen(
                 [
                     sys.executable,
@@ -205,9 +190,7 @@ class EmbeddedServer:
     def _log_since(self, offset: int) -> str:
         with self._directory.log.open("rb") as log:
             log.seek(offset)
-            return "\n".join(
-                log.read().decode(errors="replace").splitlines()[-_SHOWN_LINES:]
-            )
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-_SHOWN_LINES:])
 
 
 def find_binary() -> Path:
