@@ -30,15 +30,24 @@ from fraiseql_observers.queue import build_with_queue_sync
 STDIN = Path("-")
 
 
+def _readable(file: Path) -> Path:
+    if file == STDIN:
+        return file
+    if file.is_dir():
+        raise typer.BadParameter(f"{file} is a directory")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from None
+    return file
+
+
 def publish(
     file: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            readable=True,
-            allow_dash=True,
+            callback=_readable,
             help="Events, one JSON object a line; - reads standard input.",
             show_default=False,
         ),

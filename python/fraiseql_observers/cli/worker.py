@@ -18,7 +18,7 @@ def run_worker(
             min=1,
             max=64,
             metavar="N",
-            help="Worker processes; \[worker] processes where it is not given.",
+            help=r"Worker processes, instead of \[worker] processes.",
             show_default=False,
         ),
     ] = None,
