@@ -82,6 +82,7 @@ def test_every_help_has_an_example(command: list[str], capsys: pytest.CaptureFix
         (["job"], "jobs"),
         (["status", "--jsn"], "--json"),
         (["publish", "x", "--confg", "y"], "--config"),
+        (["publish", "-", "--config"], "--config"),
     ],
     ids=str,
 )
@@ -98,7 +99,6 @@ def test_a_mistyped_word_is_answered_with_what_was_meant(
         ["publish"],
         ["publish", "absent.ndjson"],
         ["publish", "."],
-        ["publish", "-", "--config"],
         ["worker", "--processes", "0"],
         ["worker", "--processes", "-1"],
         ["worker", "--processes", "x"],
@@ -144,7 +144,9 @@ def test_without_a_configuration_each_command_says_how_to_name_one(
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != ["config", "check"]], ids=" ".join)
-@pytest.mark.parametrize("content", [None, b"", b"x = ", b"\xff\xfe", b"[job_queue]\nbatch_size = 0\n"], ids=repr)
+@pytest.mark.parametrize(
+    "content", [None, b"", b"x = ", b"\xff\xfe", b"[job_queue]\nbatch_size = 0\n"], ids=repr
+)
 def test_a_bad_configuration_is_refused_by_each_command(
     command: list[str], content: bytes | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,7 +164,14 @@ def test_every_mistake_is_told_and_no_secret_shown(capsys: pytest.CaptureFixture
         + GOOD.replace("total > 100", "total >")
     )
     text = refused(["status", "--config", "bad.toml"], capsys)
-    for part in ("bad.toml:2", "job_queue.url", "bad.toml:3", "batch_size", "lease_duration_secs", "condition"):
+    for part in (
+        "bad.toml:2",
+        "job_queue.url",
+        "bad.toml:3",
+        "batch_size",
+        "lease_duration_secs",
+        "condition",
+    ):
         assert part in text
     assert "canary" not in text
 
@@ -184,7 +193,9 @@ def test_config_check_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "check", "bad.toml", "--json"]) == 2
     answer = orjson.loads(capsys.readouterr().out)
     assert answer["valid"] is False
-    assert [(m["line"], m["key"], m["code"]) for m in answer["mistakes"]] == [(2, "job_queue.batch_size", "OB001")]
+    assert [(m["line"], m["key"], m["code"]) for m in answer["mistakes"]] == [
+        (2, "job_queue.batch_size", "OB001")
+    ]
     Path("good.toml").write_text(GOOD)
     assert run(["config", "check", "good.toml", "--json"]) == 0
     answer = orjson.loads(capsys.readouterr().out)
