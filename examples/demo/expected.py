@@ -1,4 +1,4 @@
-"""The rules of ``rules.toml`` once more, in plain Python: what the demonstration holds the real ones against."""
+"""The rules of ``rules.toml`` once more, in plain Python, to hold the real ones against."""
 
 from __future__ import annotations
 

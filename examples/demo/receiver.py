@@ -1,4 +1,4 @@
-"""The receiving end of the demonstration: a web server that is sometimes in trouble, and remembers what it got.
+"""The receiving end of the demonstration: a web server that is sometimes in trouble and remembers all.
 
 What it does with a request depends on the path, and whether a job is one of the unlucky ones only on its id:
 
@@ -35,7 +35,7 @@ class Receiver:
     def __init__(self, signing_secret: str) -> None:
         self._key = base64.b64decode(signing_secret.removeprefix("whsec_"))
         self._lock = threading.Lock()
-        #: How many times each job was answered with 200: more than once where a worker died before it could say so.
+        #: How many times each job was answered with 200: twice where a worker died before it could say so.
         self.delivered: Counter[UUID] = Counter()
         #: How many requests were answered with each status.
         self.answers: Counter[int] = Counter()

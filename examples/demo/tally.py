@@ -123,7 +123,7 @@ class Tally:
             0 < self.reclaimed <= self.slots,
         )
         yield "only what ran at the kill arrived twice", self.repeated <= self.reclaimed
-        # A worker that is killed between an answer and its report is not told of again, but its job is run again.
+        # An answer that reached a worker just before it was killed leads to no retry, but to another run.
         yield (
             "every 500 and 429 led to a retry, or was on its way when the worker was killed",
             (self.asked_to_wait - self.reclaimed <= self.retried <= self.asked_to_wait),

@@ -1,7 +1,7 @@
 """The dead letter queue: jobs that will not run by themselves, for a person to look at, replay or remove.
 
-Every call names a letter by its id *and* its time of death, so two people who act on the same letter act on it
-once, and a letter that was replayed and died again is not touched by a call that meant its first death.
+Every call names a letter by its id *and* its time of death, so two people who act on the same letter act on
+it once, and a letter that was replayed and died again is not touched by a call that meant its first death.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DeadLetterStore(Protocol):
     def dead_count(self) -> Awaitable[int]:
         """Return how many letters there are."""
 
-    def find(self, id: UUID) -> Awaitable[JobView | None]:
+    def find(self, job_id: UUID, /) -> Awaitable[JobView | None]:
         """Return one job in any state."""
 
     def replay(self, views: Sequence[tuple[UUID, int]]) -> Awaitable[Sequence[bool]]:
@@ -86,8 +86,8 @@ class DeadLetterStats:
 
     Attributes:
         total: All letters.
-        by_reason, by_observer, by_action_type: Counts, the largest first; jobs enqueued by hand have no observer.
-        oldest_died_at, newest_died_at: The range of the times of death, or ``None`` where there are no letters.
+        by_reason, by_observer, by_action_type: Counts, the largest first; a job enqueued by hand has no rule.
+        oldest_died_at, newest_died_at: The first and the last death, or ``None`` without letters.
     """
 
     total: int
@@ -185,8 +185,8 @@ class DeadLetterQueue:
 
         Args:
             filter: Which letters to choose; ``None`` means all.
-            rate: Most letters a second, so that a receiver that has just recovered is not flooded; ``None`` means
-                no bound.
+            rate: Most letters a second, so that a receiver that has just recovered is not flooded; ``None`` is no
+                bound.
             on_progress: Told how many have been sent back so far.
 
         Returns:
@@ -233,8 +233,8 @@ class DeadLetterQueue:
         """Act on the chosen letters page by page, and return on how many.
 
         What is acted on leaves the list, so the next page starts after what has stayed. A letter that dies
-        meanwhile, perhaps a replayed one, goes to the head of the list; it is newer than the first one seen and
-        left alone, so the walk ends although letters may die as fast as they are replayed.
+        meanwhile, perhaps a replayed one, goes to the head of the list; it is newer than the first one seen
+        and left alone, so the walk ends although letters may die as fast as they are replayed.
         """
         started = time.monotonic()
         newest: int | None = None
@@ -253,8 +253,8 @@ class DeadLetterQueue:
                 and (filter is None or filter.accepts(letter))
             ]
             answers = await act(chosen) if chosen else []
-            # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of the two
-            # shows when the same place of the list is read again: what is still there has stayed.
+            # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of them
+            # it is shows when the same place of the list is read again: what is still there has stayed.
             refused.update(letter for letter, was_done in zip(chosen, answers, strict=True) if not was_done)
             done += sum(answers)
             stayed += len(page) - len(chosen)
@@ -265,7 +265,7 @@ class DeadLetterQueue:
         return done
 
     async def _walk(self) -> AsyncIterator[JobView]:
-        """Read all letters, the newest first; one that dies or leaves meanwhile may be missed, none comes twice."""
+        """Read all letters, the newest first; one that dies meanwhile may be missed, none comes twice."""
         seen: set[tuple[UUID, int | None]] = set()
         offset = 0
         while page := await self._queue.dead_letters(offset=offset, limit=PAGE_SIZE):

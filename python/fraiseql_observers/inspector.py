@@ -32,10 +32,10 @@ class InspectedQueue(Protocol):
     def open(self) -> Awaitable[ServerFacts]:
         """Connect and check the server."""
 
-    def find(self, id: UUID) -> Awaitable[JobView | None]:
+    def find(self, job_id: UUID, /) -> Awaitable[JobView | None]:
         """Return one job in any state."""
 
-    def cancel(self, id: UUID) -> Awaitable[str]:
+    def cancel(self, job_id: UUID, /) -> Awaitable[str]:
         """Cancel a job and answer the state that it had, or ``missing``."""
 
     def stats(self) -> Awaitable[QueueStats]:
@@ -106,7 +106,7 @@ class Inspector:
         return await self._queue.stats()
 
     async def job(self, job_id: UUID) -> JobView | None:
-        """Return a job in whatever state it is, or ``None`` where the queue does not know the id (any more)."""
+        """Return a job in whatever state it is, or ``None`` where the queue does not know it (any more)."""
         return await self._queue.find(job_id)
 
     async def jobs(

@@ -26,15 +26,24 @@ class Summary(Protocol):
     """What publishing reads of the summary of one event."""
 
     @property
-    def jobs_queued(self) -> int: ...
+    def jobs_queued(self) -> int:
+        """Jobs stored."""
+
     @property
-    def duplicates(self) -> int: ...
+    def duplicates(self) -> int:
+        """Jobs that the queue knew already."""
+
     @property
-    def conditions_skipped(self) -> int: ...
+    def conditions_skipped(self) -> int:
+        """Rules whose condition could not be evaluated."""
+
     @property
-    def queueing_errors(self) -> int: ...
+    def queueing_errors(self) -> int:
+        """Jobs that were not stored."""
+
     @property
-    def errors(self) -> Sequence[str]: ...
+    def errors(self) -> Sequence[str]:
+        """What went wrong, in words."""
 
 
 class EventSink(Protocol):
@@ -106,7 +115,8 @@ class PublishReport:
             "errors": self.errors,
         }
 
-    def _add(self, summary: Summary) -> None:
+    def add(self, summary: Summary) -> None:
+        """Count what became of one event."""
         self.events += 1
         self.queued += summary.jobs_queued
         self.duplicates += summary.duplicates
@@ -222,6 +232,6 @@ class Publisher:
             self._report.not_queued += len(batch)
             raise
         for summary in summaries:
-            self._report._add(summary)
+            self._report.add(summary)
         batch.clear()
         self._on_batch(self._report)

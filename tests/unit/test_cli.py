@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-
 from fraiseql_observers.cli.app import run
 from fraiseql_observers.cli.clean import one_line
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-
 from fraiseql_observers.dead_letters import PAGE_SIZE, DeadLetterFilter, DeadLetterQueue, DeathReason
 
 T = TypeVar("T")
@@ -60,9 +59,9 @@ class Store:
         """Count."""
         return len(self.letters)
 
-    async def find(self, id: UUID) -> Letter | None:
+    async def find(self, job_id: UUID, /) -> Letter | None:
         """Return a letter by its id."""
-        return next((letter for letter in self.letters if letter.id == id), None)
+        return next((letter for letter in self.letters if letter.id == job_id), None)
 
     async def replay(self, views: Sequence[tuple[UUID, int]]) -> list[bool]:
         """Take letters out, as a replay does."""

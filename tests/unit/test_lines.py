@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
 from fraiseql_observers.lines import CHUNK_BYTES, Line, LineReader
+
 from tests.support.wait import wait_until
 
 
@@ -17,19 +17,19 @@ class Pipe:
     """A pipe whose other end a test writes to."""
 
     def __init__(self) -> None:
-        self.reading, self._writing = os.pipe()
+        self.reading, self.writing = os.pipe()
         self._is_open = True
 
     def write(self, content: bytes) -> None:
         """Write all of ``content``."""
         while content:
-            content = content[os.write(self._writing, content) :]
+            content = content[os.write(self.writing, content) :]
 
     def end(self) -> None:
         """End the stream."""
         if self._is_open:
             self._is_open = False
-            os.close(self._writing)
+            os.close(self.writing)
 
 
 @pytest.fixture
@@ -131,14 +131,14 @@ def test_reading_ahead_is_bounded(pipe: Pipe) -> None:
     """A producer that is faster than the queue is held back by its pipe, not kept in memory."""
     LineReader(pipe.reading, max_line_bytes=100)
     written = 0
-    os.set_blocking(pipe._writing, False)
+    os.set_blocking(pipe.writing, False)
 
     def is_blocked_for_good() -> bool:
         nonlocal written
         try:
-            written += os.write(pipe._writing, b"x" * CHUNK_BYTES)
+            written += os.write(pipe.writing, b"x" * CHUNK_BYTES)
         except BlockingIOError:
-            return _stays_blocked(pipe._writing)
+            return _stays_blocked(pipe.writing)
         return False
 
     wait_until(is_blocked_for_good, what="the pipe to be full")

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import orjson
 import pytest
-
 from fraiseql_observers.errors import QueueUnavailable
 from fraiseql_observers.events import EntityEvent
 from fraiseql_observers.lines import LineReader
@@ -124,7 +123,7 @@ def test_the_report_adds_up_what_the_queue_answered() -> None:
 
 
 def test_a_line_without_an_id_gets_the_same_one_each_time() -> None:
-    """The id follows from the bytes of the line; white space around them, its end included, does not count."""
+    """The id follows from the bytes of the line; white space around them does not count."""
     without, other, given = line(), line(), line(id=str(uuid4()))
     run = Run(RecordingSink())
     report = run.publish(without + b"\n" + other + b"\r\n  " + without + b" \n" + given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    """Write what is not printable as an escape: line ends, ANSI sequences, overrides of the reading direction.
+    """Write what is not printable as escapes: line ends, ANSI sequences, changes of the reading direction.
 
     An error text or an event may come from anybody, and a terminal obeys what it is shown.
     """

@@ -45,6 +45,6 @@ def chosen_config(file: Path) -> Path:
     """
     if file == DEFAULT_CONFIG and not file.exists():
         raise ConfigError(
-            f"no configuration: there is no {DEFAULT_CONFIG} here; name one with --config or {CONFIG_VARIABLE}"
+            f"no configuration: there is no {DEFAULT_CONFIG} here; name one by --config or {CONFIG_VARIABLE}"
         )
     return file
