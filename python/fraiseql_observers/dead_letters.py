@@ -185,8 +185,8 @@ class DeadLetterQueue:
 
         Args:
             filter: Which letters to choose; ``None`` means all.
-            rate: Most letters a second, so that a receiver that has just recovered is not flooded; ``None`` is no
-                bound.
+            rate: Most letters a second, so that a receiver that has just recovered is not flooded; ``None`` is
+                no bound.
             on_progress: Told how many have been sent back so far.
 
         Returns:

@@ -4,12 +4,17 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod condition;
 pub mod event;
 pub mod instant;
 pub mod job;
 pub mod json;
+<<<<<<< HEAD
 pub mod queue;
 pub mod runtime;
+=======
+pub mod matcher;
+>>>>>>> core
 
 #[cfg(feature = "python")]
 mod python;
