@@ -9,12 +9,9 @@ pub mod event;
 pub mod instant;
 pub mod job;
 pub mod json;
-<<<<<<< HEAD
 pub mod queue;
 pub mod runtime;
-=======
 pub mod matcher;
->>>>>>> core
 
 #[cfg(feature = "python")]
 mod python;
