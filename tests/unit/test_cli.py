@@ -160,7 +160,7 @@ def test_every_mistake_is_told_and_no_secret_shown(capsys: pytest.CaptureFixture
     """One run shows all that has to be mended."""
     Path("bad.toml").write_text(
         '[job_queue]\nurl = "http://u:canary-1@h"\nbatch_size = 0\n[worker]\nlease_duration_sec = 9\n'
-        + GOOD.replace("total > 100", "total >")
+        + GOOD.replace("total > 100", "total = 100")
     )
     text = refused(["status", "--config", "bad.toml"], capsys)
     for part in (
@@ -211,6 +211,24 @@ def test_config_check_sums_up_a_good_file(
     captured = capsys.readouterr()
     assert "order_shipped\tUPDATE Order\ttotal > 100\tlog" in captured.out
     assert "redis://***@h:1/2" in captured.out
+    assert "canary" not in captured.out + captured.err
+
+
+def test_config_check_looks_for_secrets_and_handlers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker would stumble over at its start shows with file and line, and a secret never."""
+    Path("app.toml").write_text(
+        '[observers.a]\nevent_type = "*"\nentity = "*"\n[[observers.a.actions]]\ntype = "webhook"\n'
+        'url_env = "HOOK_URL"\nsigning_secret_env = "HOOK_SECRET"\n'
+        '[[observers.a.actions]]\ntype = "function"\nhandler = "no_such_module:handle"\n'
+    )
+    monkeypatch.setenv("HOOK_SECRET", "canary-3")
+    assert run(["config", "check", "app.toml"]) == 2
+    captured = capsys.readouterr()
+    places = {line.split(" ", 1)[0] for line in captured.out.splitlines()}
+    assert places == {"app.toml:6:", "app.toml:7:", "app.toml:10:"}
+    assert "HOOK_URL" in captured.out
     assert "canary" not in captured.out + captured.err
 
 

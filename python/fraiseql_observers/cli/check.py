@@ -54,7 +54,7 @@ def check(
     checked = check_config(chosen_config(file))
     if as_json:
         output.json(_document(checked, file))
-    elif checked.config is None:
+    elif checked.config is None or checked.problems:
         for problem in checked.problems:
             output.text(str(problem))
         mistakes = "1 mistake" if len(checked.problems) == 1 else f"{len(checked.problems)} mistakes"
