@@ -10,7 +10,14 @@ from uuid import UUID
 
 from fraiseql_observers.events import EventKind
 
-__all__ = ["Condition", "EntityEvent", "RuleMatcher", "__version__", "calculate_backoff", "draw_delay"]
+__all__ = [
+    "Condition",
+    "EntityEvent",
+    "RuleMatcher",
+    "__version__",
+    "calculate_backoff",
+    "draw_delay",
+]
 
 __version__: str
 

@@ -186,8 +186,12 @@ def _limits(schema: Mapping[str, Any]) -> str:
 
 
 def _problems(model: type[Settings], error: ValidationError) -> Iterator[Problem]:
-    for details in error.errors(include_url=False):
-        yield _problem(model, details)
+    errors = error.errors(include_url=False)
+    # Items that are wrong do not count as items, but a list of nothing else is not short for that reason.
+    with_wrong_items = {details["loc"][0] for details in errors if len(details["loc"]) > 1}
+    for details in errors:
+        if details["type"] != "too_short" or details["loc"][0] not in with_wrong_items:
+            yield _problem(model, details)
 
 
 def _problem(model: type[Settings], details: ErrorDetails) -> Problem:

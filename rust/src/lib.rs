@@ -6,12 +6,15 @@ pub mod backoff;
 pub mod clock;
 pub mod condition;
 pub mod event;
+pub mod feed;
 pub mod instant;
 pub mod job;
 pub mod json;
+pub mod matcher;
+pub mod metrics;
+pub mod pipeline;
 pub mod queue;
 pub mod runtime;
-pub mod matcher;
 
 #[cfg(feature = "python")]
 mod python;

@@ -61,6 +61,7 @@ class _Walk:
         path: KeyPath = ()
         for name in names[:-1]:
             path = self._inside((*path, name))
+            self.lines.setdefault(path, line)
         last = (*path, names[-1])
         if is_element:
             self.elements[last] = self.elements.get(last, 0) + 1
