@@ -26,6 +26,10 @@ class Summary(Protocol):
     """What publishing reads of the summary of one event."""
 
     @property
+    def matched(self) -> int:
+        """Rules that matched."""
+
+    @property
     def jobs_queued(self) -> int:
         """Jobs stored."""
 
@@ -45,12 +49,17 @@ class Summary(Protocol):
     def errors(self) -> Sequence[str]:
         """What went wrong, in words."""
 
+    def failure(self) -> QueueError | None:
+        """Return why jobs were not stored, or nothing."""
+
 
 class EventSink(Protocol):
-    """Where events go: `QueuedObserverExecutor` in its blocking form."""
+    """Where events go: the blocking twin of `QueuedObserverExecutor`."""
 
-    def process_events(self, events: Sequence[EntityEvent]) -> Sequence[Summary]:
-        """Store the jobs of all matched rules; raise `QueueError` where they cannot be stored."""
+    def process_events(
+        self, events: Sequence[EntityEvent], *, raise_on_error: bool = True
+    ) -> Sequence[Summary]:
+        """Store the jobs of all matched rules, and answer for each event in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class PublishReport:
         self.queued += summary.jobs_queued
         self.duplicates += summary.duplicates
         self.skipped += summary.conditions_skipped
-        self.matched += bool(summary.jobs_queued or summary.duplicates or summary.queueing_errors)
+        self.matched += bool(summary.matched)
         self.not_queued += bool(summary.queueing_errors)
         for text in summary.errors:
             if text in self.condition_errors or len(self.condition_errors) < MAX_CONDITION_TEXTS:
@@ -163,8 +172,8 @@ class Publisher:
     def run(self, reader: LineReader) -> PublishReport:
         """Publish every line of ``reader``.
 
-        An unreachable or full queue ends the run: the report then holds the error, and the events of the
-        batch that was refused count as not queued, although some may be stored.
+        An unreachable or full queue ends the run; the report then holds the error. Jobs whose outcome is
+        unknown count as not queued, although they may be stored.
         """
         self._reader = reader
         try:
@@ -225,13 +234,14 @@ class Publisher:
     def _send(self, batch: list[EntityEvent]) -> None:
         if not batch:
             return
-        try:
-            summaries = self._sink.process_events(batch)
-        except QueueError:
-            self._report.events += len(batch)
-            self._report.not_queued += len(batch)
-            raise
+        summaries = self._sink.process_events(batch, raise_on_error=False)
+        batch.clear()
+        failures = []
         for summary in summaries:
             self._report.add(summary)
-        batch.clear()
+            if (failure := summary.failure()) is not None:
+                failures.append(failure)
         self._on_batch(self._report)
+        if failures:
+            # The next batch would wait for the same time-out and meet the same error.
+            raise failures[0]
