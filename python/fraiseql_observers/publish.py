@@ -132,7 +132,8 @@ class PublishReport:
         self.skipped += summary.conditions_skipped
         self.matched += bool(summary.matched)
         self.not_queued += bool(summary.queueing_errors)
-        for text in summary.errors:
+        # Where jobs were not stored, the texts say so as well, and that is the failure's to tell.
+        for text in summary.errors if not summary.queueing_errors else ():
             if text in self.condition_errors or len(self.condition_errors) < MAX_CONDITION_TEXTS:
                 self.condition_errors[text] = self.condition_errors.get(text, 0) + 1
 

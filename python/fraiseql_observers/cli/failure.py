@@ -7,6 +7,7 @@ from enum import IntEnum
 from fraiseql_observers.errors import (
     ConfigError,
     ObserversError,
+    QueueRefused,
     QueueUnavailable,
     ServerUnsuitable,
 )
@@ -29,7 +30,7 @@ def exit_code(error: ObserversError) -> ExitCode:
     match error:
         case ConfigError() | ServerUnsuitable():
             return ExitCode.USAGE
-        case QueueUnavailable():
+        case QueueUnavailable() | QueueRefused():
             return ExitCode.UNREACHABLE
         case _:
             return ExitCode.PARTLY

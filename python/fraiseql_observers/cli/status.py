@@ -9,7 +9,7 @@ from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.session import with_queue
 from fraiseql_observers.inspector import Inspector, QueueStatus
 
-WORKER_COLUMNS = ("host", "pid", "started", "slots", "version", "lease ends")
+WORKER_COLUMNS = ("host", "pid", "slots", "version", "lease until")
 
 
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
@@ -25,7 +25,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     output.pairs(list(_lines(found)))
     output.table(
         WORKER_COLUMNS,
-        [(w.host, w.pid, w.started_at, w.concurrency, w.version, w.lease_until) for w in found.workers],
+        [(w.host, w.pid, w.concurrency, w.version, w.lease_until) for w in found.workers],
         title="Workers",
     )
     if not found.workers:
