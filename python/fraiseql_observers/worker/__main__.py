@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fraiseql_observers.worker",
         description="Run the jobs of the observers in a file.",
-        epilog="SIGINT or SIGTERM finishes what runs, a second one releases it; SIGHUP reads the observers again.",
+        epilog="SIGINT or SIGTERM finishes what runs, a second one releases it; SIGHUP reloads observers.",
     )
     parser.add_argument(
         "--config",

@@ -2,75 +2,110 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Protocol
-from uuid import UUID
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fraiseql_observers._core import EntityEvent
 
 
 class LeasedJob(Protocol):
     """One run of one job: leased, to be reported on once."""
 
     @property
-    def id(self) -> UUID: ...
-    @property
-    def observer(self) -> str | None: ...
-    @property
-    def action_index(self) -> int: ...
-    @property
-    def action_type(self) -> str: ...
-    @property
-    def action(self) -> dict[str, Any] | None: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def max_attempts(self) -> int: ...
-    @property
-    def event(self) -> Any: ...
-
-
-class FeedBatch(Protocol):
-    """What has happened since the last `take`."""
+    def id(self) -> UUID:
+        """The job."""
 
     @property
-    def jobs(self) -> Sequence[LeasedJob]: ...
+    def key(self) -> bytes:
+        """The same for every object that stands for this lease, and for no other lease."""
+
     @property
-    def cancelled(self) -> Sequence[tuple[LeasedJob, str]]: ...
+    def observer(self) -> str | None:
+        """The observer, or ``None`` for a job that was enqueued by hand."""
+
     @property
-    def notices(self) -> Sequence[str]: ...
+    def action_index(self) -> int:
+        """Which of the observer's actions."""
+
+    @property
+    def action_type(self) -> str:
+        """Of which type the action is."""
+
+    @property
+    def action(self) -> bytes:
+        """The action as JSON; its type alone where the observer's configuration holds the rest."""
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is; the first is 1."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many there may be."""
+
+    @property
+    def event(self) -> EntityEvent:
+        """What the action reacts to; read when it is first asked for."""
 
 
 class Feed(Protocol):
     """The stream of leased jobs of one worker process, and where their outcomes go.
 
-    Each of `succeed`, `fail`, `park` and `release` frees the job's slot. The first report decides the job;
-    after the feed's own decision (a timeout, a cancelled job, a lost lease) a report does nothing but free
-    the slot.
+    Each of `succeed`, `fail`, `park` and `release` frees the job's slot. The first report decides the job; after
+    the feed's own decision (a timeout, a cancelled job, a lost lease) a report does nothing but free the slot.
     """
 
     @property
-    def healthy(self) -> bool: ...
-    def start(self, on_wake: Callable[[], None]) -> None: ...
-    def take(self) -> FeedBatch: ...
-    def begin(self, job: LeasedJob, *, threaded: bool = False) -> bool: ...
-    def succeed(self, job: LeasedJob, *, status_code: int | None = None) -> None: ...
-    def fail(
+    def healthy(self) -> bool:
+        """Whether the queue answered when it was last asked."""
+
+    def start(self, on_wake: Callable[[], None]) -> None:
+        """Start leasing, and call this on the running loop whenever there is something to take."""
+
+    def take(self) -> tuple[Sequence[LeasedJob], Sequence[tuple[LeasedJob, str]], Sequence[str]]:
+        """Return jobs to run, jobs to stop with the reason of each, and notices."""
+
+    def begin(self, job: LeasedJob, *, threaded: bool = False) -> bool:
+        """Say whether the job's side effect may start now."""
+
+    def succeed(self, job: LeasedJob, *, status_code: int | None = None) -> None:
+        """Report a success."""
+
+    def fail(  # noqa: PLR0913 - each a column of the attempt
         self,
         job: LeasedJob,
         *,
         permanent: bool,
         error: str,
-        error_type: str,
         status_code: int | None = None,
         retry_after_ms: int | None = None,
         keep: bool = True,
-    ) -> None: ...
-    def park(self, job: LeasedJob, reason: str) -> None: ...
-    def release(self, job: LeasedJob) -> None: ...
-    def stop_leasing(self) -> None: ...
-    def rules_changed(self) -> None: ...
-    def drained(self) -> asyncio.Future[None]: ...
-    def close(self, *, timeout_ms: int) -> asyncio.Future[Any]: ...
+    ) -> None:
+        """Report a failed attempt; the job's policy decides what becomes of it."""
+
+    def park(self, job: LeasedJob, reason: str) -> None:
+        """Put the job aside until a worker can run it."""
+
+    def release(self, job: LeasedJob) -> None:
+        """Give the job back, its attempt not counted."""
+
+    def set_rules(self, rules: set[tuple[str, int]]) -> None:
+        """Name the rules that there are, as observer and action index; parked jobs of theirs come back."""
+
+    def stop_leasing(self) -> None:
+        """Lease nothing more."""
+
+    def drained(self) -> Awaitable[None]:
+        """Wait until no slot is taken and every outcome is written."""
+
+    def close(self, *, timeout_ms: int) -> Awaitable[tuple[int, int]]:
+        """Give back what has not ended, write outcomes and leave; returns numbers of released and unwritten."""
+
+    def detach(self) -> None:
+        """Take the feed off its loop, after `close`."""
 
 
 class Rule(NamedTuple):
@@ -86,6 +121,10 @@ class Rule(NamedTuple):
 
 class Rules(Protocol):
     """The actions of a configuration, and those that jobs bring along."""
+
+    @property
+    def names(self) -> set[tuple[str, int]]:
+        """Every rule of an observer, as observer and action index."""
 
     def find(self, job: LeasedJob) -> Rule | None:
         """Return what runs this job, or ``None`` if its observer or its action is gone."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from fraiseql_observers.errors import EventError
 from fraiseql_observers.worker.contract import Feed, LeasedJob, Rule, Rules
 from fraiseql_observers.worker.outcome import failure_of
 
@@ -47,8 +48,8 @@ class Dispatcher:
         self._on_stuck = on_stuck
         self._loop = asyncio.get_running_loop()
         self._create_task = _task_factory(self._loop)
-        self._running: dict[LeasedJob, asyncio.Task[None]] = {}
-        self._stuck: set[LeasedJob] = set()
+        self._running: dict[bytes, tuple[LeasedJob, asyncio.Task[None]]] = {}
+        self._stuck: set[bytes] = set()
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
         #: For jobs that start from now on.
@@ -60,17 +61,22 @@ class Dispatcher:
 
     def on_wake(self) -> None:
         """Take what the feed has; the feed calls it once per batch."""
-        batch = self._feed.take()
-        for job in batch.jobs:
+        jobs, cancelled, notices = self._feed.take()
+        for job in jobs:
             self._start(job)
-        for job, reason in batch.cancelled:
+        for job, reason in cancelled:
             self._cancel(job, reason)
-        for notice in batch.notices:
+        for notice in notices:
             self._on_notice(notice)
 
     @property
+    def running(self) -> int:
+        """How many jobs have not ended, stuck ones included."""
+        return len(self._running)
+
+    @property
     def stuck(self) -> int:
-        """How many jobs do not end."""
+        """How many jobs have gone on though they were cancelled."""
         return len(self._stuck)
 
     async def idle(self) -> None:
@@ -81,8 +87,14 @@ class Dispatcher:
 
     def cancel_all(self) -> None:
         """Cancel every job that runs; each is given back when its task ends."""
-        for job in self._running.keys() - self._stuck:
-            self._cancel(job, "shutdown")
+        for key in self._running.keys() - self._stuck:
+            self._cancel(self._running[key][0], "the worker ends")
+
+    async def until_unused(self) -> None:
+        """Return when no job runs any more that runs now; jobs that start meanwhile may go on."""
+        running = [task for _, task in self._running.values()]
+        if running:
+            await asyncio.wait(running)
 
     def _start(self, job: LeasedJob) -> None:
         if not self.accepts:
@@ -93,11 +105,12 @@ class Dispatcher:
             self._feed.park(job, "rule_gone")
             return
         self.started += 1
-        task = self._create_task(self._run(job, rule))
+        key = job.key
+        task = self._create_task(self._run(key, job, rule))
         if not task.done():
-            self._running[job] = task
+            self._running[key] = job, task
 
-    async def _run(self, job: LeasedJob, rule: Rule) -> None:
+    async def _run(self, key: bytes, job: LeasedJob, rule: Rule) -> None:
         feed = self._feed
         try:
             if not feed.begin(job, threaded=rule.threaded):
@@ -112,10 +125,7 @@ class Dispatcher:
         else:
             feed.succeed(job, status_code=status_code)
         finally:
-            self._running.pop(job, None)
-            self._stuck.discard(job)
-            if not self._idle.is_set():
-                self._idle.set()
+            self._forget(key)
 
     def _report_failure(self, job: LeasedJob, rule: Rule, error: BaseException) -> None:
         task = asyncio.current_task()
@@ -127,39 +137,57 @@ class Dispatcher:
         failure = failure_of(error)
         self._feed.fail(job, **failure._asdict(), keep=rule.keeps_failures)
         logger.warning(
-            "attempt %d of %d failed (%s): %s",
+            "attempt %d of %d failed%s: %s",
             job.attempt,
             job.max_attempts,
-            failure.error_type,
+            " for good" if failure.permanent else "",
             failure.error,
             extra=job_fields(job),
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
         )
 
     def _cancel(self, job: LeasedJob, reason: str) -> None:
-        task = self._running.get(job)
-        if task is None:  # It has just ended by itself.
+        key = job.key
+        if key not in self._running:  # It has just ended by itself.
             return
+        _, task = self._running[key]
         logger.warning("attempt %d is cancelled: %s", job.attempt, reason, extra=job_fields(job))
         task.cancel(reason)
-        self._loop.call_later(STUCK_SECS, self._check_ended, job, task)
+        task.add_done_callback(lambda _: self._release_unstarted(key, job))
+        self._loop.call_later(STUCK_SECS, self._check_ended, key, job)
 
-    def _check_ended(self, job: LeasedJob, task: asyncio.Task[None]) -> None:
-        if task.done() or job in self._stuck:
+    def _release_unstarted(self, key: bytes, job: LeasedJob) -> None:
+        """Report for a task that was cancelled before its first step, so that nothing of it has run."""
+        if key in self._running:
+            self._feed.release(job)
+            self._forget(key)
+
+    def _check_ended(self, key: bytes, job: LeasedJob) -> None:
+        if key not in self._running or key in self._stuck:
             return
         logger.error(
             "goes on %.0f s after it was cancelled and keeps its slot", STUCK_SECS, extra=job_fields(job)
         )
-        self._stuck.add(job)
+        self._stuck.add(key)
         self._idle.set()
         self._on_stuck(job)
+
+    def _forget(self, key: bytes) -> None:
+        self._running.pop(key, None)
+        self._stuck.discard(key)
+        if not self._idle.is_set():
+            self._idle.set()
 
 
 def job_fields(job: LeasedJob) -> dict[str, object]:
     """Return what a log line about a job carries."""
+    try:
+        event_id = str(job.event.id)
+    except EventError:  # The stored event cannot be read, which is what the line will be about.
+        event_id = None
     return {
         "job_id": str(job.id),
-        "event_id": str(job.event.id),
+        "event_id": event_id,
         "observer": job.observer,
         "action_index": job.action_index,
         "action_type": job.action_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from fraiseql_observers.errors import ActionError, PermanentError, RetryableError
+from fraiseql_observers.errors import ActionError, EventError, PermanentError, RetryableError
 from fraiseql_observers.redaction import redact
 
 #: Characters of an error that are kept with the attempt. A history of 20 attempts has to stay below 4 KiB
@@ -19,8 +19,6 @@ class Failure(NamedTuple):
     """One failed attempt, as the feed takes it."""
 
     permanent: bool
-    #: The label of `job_attempts_failed_total`: transient, timeout or permanent.
-    error_type: str
     error: str
     status_code: int | None = None
     retry_after_ms: int | None = None
@@ -28,11 +26,11 @@ class Failure(NamedTuple):
 
 def failure_of(error: BaseException) -> Failure:
     """Classify what an action has raised: anything that does not say otherwise may pass with time."""
-    permanent = isinstance(error, PermanentError)
-    kind = "permanent" if permanent else "timeout" if isinstance(error, TimeoutError) else "transient"
+    # A handler's own errors arrive as `ActionError`; an `EventError` is about the bytes of the job.
+    permanent = isinstance(error, (PermanentError, EventError))
     status_code = error.status_code if isinstance(error, ActionError) else None
     retry_after = error.retry_after if isinstance(error, RetryableError) else None
-    return Failure(permanent, kind, error_text(error), status_code, _milliseconds(retry_after))
+    return Failure(permanent, error_text(error), status_code, _milliseconds(retry_after))
 
 
 def error_text(error: BaseException) -> str:

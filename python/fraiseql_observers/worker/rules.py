@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from fraiseql_observers.actions import Action, ActionContext, ActionRegistry
+from fraiseql_observers.actions.base import Action, ActionContext
+from fraiseql_observers.actions.function import FunctionCall
+from fraiseql_observers.actions.registry import ActionRegistry
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, PermanentError
 from fraiseql_observers.worker.contract import LeasedJob, Rule
@@ -35,12 +38,15 @@ class ConfiguredRules:
         """Return what runs this job, or ``None`` if its observer or its action is gone."""
         if job.observer is not None:
             return self._rules.get((job.observer, job.action_index))
-        if job.action is None:
-            return None
         try:
-            return self._rule(self._registry.build_inline(job.action), keeps_failures=True)
-        except ConfigError as error:
+            return self._rule(self._registry.build_inline(json.loads(job.action)), keeps_failures=True)
+        except (ConfigError, ValueError) as error:
             return Rule(_refusing(str(error)))
+
+    @property
+    def names(self) -> set[tuple[str, int]]:
+        """Every rule of an observer, as observer and action index."""
+        return {*self._rules}
 
     async def aclose(self) -> None:
         """Close the connections of the actions."""
@@ -48,13 +54,14 @@ class ConfiguredRules:
 
     def _rule(self, action: Action, *, keeps_failures: bool) -> Rule:
         timeout = self._timeout
+        threaded = isinstance(action, FunctionCall) and action.runs_in_thread
 
         async def run(job: LeasedJob) -> int | None:
             deadline = datetime.now(UTC) + timeout
             context = ActionContext(job.id, job.attempt, job.event, job.observer or "", deadline)
             return (await action.run(context)).status_code
 
-        return Rule(run, keeps_failures=keeps_failures, threaded=action.runs_in_thread)
+        return Rule(run, keeps_failures=keeps_failures, threaded=threaded)
 
 
 def _refusing(reason: str) -> Callable[[LeasedJob], Awaitable[int | None]]:

@@ -6,12 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
 from fraiseql_observers.worker.contract import Feed, LeasedJob, Rules
 from fraiseql_observers.worker.dispatch import Dispatcher
 from fraiseql_observers.worker.shutdown import drain
 
 logger = logging.getLogger(__name__)
+
+#: Seconds without any suspect before their process ends: new ones then do not need a start of Python each.
+SUSPECTS_LINGER_SECS: Final = 1.0
 
 
 class Ending(Enum):
@@ -51,7 +55,8 @@ class Runner:
         self._grace_secs = grace_secs
         self._on_suspects = on_suspects
         self._dispatcher = Dispatcher(feed, rules, on_notice=self._take_notice, on_stuck=on_stuck)
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
 
     async def run(self) -> Ending:
@@ -60,6 +65,7 @@ class Runner:
         If the task is cancelled, what runs is released at once.
         """
         self._feed.start(self._dispatcher.on_wake)
+        self._feed.set_rules(self._dispatcher.rules.names)
         try:
             await asyncio.shield(self._ending)
         except asyncio.CancelledError:
@@ -85,10 +91,14 @@ class Runner:
         self._hurry.set()
         self.end(Ending.LEFT)
 
-    def use(self, rules: Rules) -> None:
-        """Take other rules for the jobs that start from now on; parked jobs may have one again."""
+    async def use(self, rules: Rules) -> None:
+        """Take other rules for the jobs that start from now on; parked jobs may have one again.
+
+        It returns when no job runs any more under the rules before.
+        """
         self._dispatcher.rules = rules
-        self._feed.rules_changed()
+        self._feed.set_rules(rules.names)
+        await self._dispatcher.until_unused()
 
     @property
     def started(self) -> int:
@@ -96,9 +106,9 @@ class Runner:
         return self._dispatcher.started
 
     @property
-    def stuck(self) -> int:
-        """How many jobs do not end."""
-        return self._dispatcher.stuck
+    def left_behind(self) -> int:
+        """How many jobs have not ended though the runner has."""
+        return self._dispatcher.running
 
     async def _drain(self) -> None:
         await drain(self._feed, self._dispatcher, grace_secs=self._grace_secs, hurry=self._hurry)
@@ -107,9 +117,14 @@ class Runner:
         match notice.partition(":")[0]:
             case "suspects_waiting":
                 self._on_suspects()
-            case "no_suspects":
-                self.end(Ending.NO_SUSPECTS)
-            case "redis_up":
-                logger.info("the queue answers again")
-            case "redis_down" | "lease_lost":
+            case "suspects_done":
+                self._loop.call_later(SUSPECTS_LINGER_SECS, self._end_without_suspects, self.started)
+            case "queue_up" | "reclaimed":
+                logger.info("%s", notice)
+            case _:
                 logger.warning("%s", notice)
+
+    def _end_without_suspects(self, started_before: int) -> None:
+        # One lane may be empty while another still hands out; and the last one may run longer than the linger.
+        if self.started == started_before and not self._dispatcher.running:
+            self.end(Ending.NO_SUSPECTS)

@@ -36,13 +36,14 @@ async def drain(feed: Feed, dispatcher: Dispatcher, *, grace_secs: float, hurry:
     await _first_of(dispatcher.idle(), hurry, grace_secs)
     dispatcher.cancel_all()
     await _first_of(dispatcher.idle(), None, HURRIED_UNWIND_SECS if hurry.is_set() else UNWIND_SECS)
-    if not dispatcher.stuck:
+    if not dispatcher.running:
         # A queue that is away for a moment may come back in what is left of the time; then the outcomes are
         # kept.
         await _first_of(feed.drained(), hurry, max(end - time.monotonic(), 0.0))
-    report = await feed.close(timeout_ms=CLOSE_MS)
-    if report.released or report.unwritten:
-        logger.warning("jobs released: %d; outcomes not written: %d", report.released, report.unwritten)
+    released, unwritten = await feed.close(timeout_ms=CLOSE_MS)
+    feed.detach()
+    if released or unwritten:
+        logger.warning("jobs given back: %d; outcomes not written: %d", released, unwritten)
 
 
 async def _first_of(goal: Awaitable[object], hurry: asyncio.Event | None, secs: float) -> None:

@@ -157,8 +157,9 @@ class Supervisor:
     def _what_it_will_do(self, plan: Plan, processes: int, facts: Report) -> str:
         metrics = "off" if self._server is None else f"http://{self._server.address}/metrics"
         return (
-            f"fraiseql_observers {plan.version}, pid {os.getpid()}: {processes} x {plan.concurrency} jobs at a "
-            f"time from {', '.join(plan.queues)} for {plan.observers} observers; "
+            f"fraiseql_observers {plan.version}, pid {os.getpid()}: "
+            f"{processes} x {plan.concurrency} jobs at a time "
+            f"from {', '.join(plan.queues)} for {plan.observers} observers; "
             f"{facts['product']} {facts['version']}, durability {facts['durability']}; metrics {metrics}"
         )
 

@@ -17,46 +17,42 @@ class FakeJob:
     observer: str | None = "paid"
     action_index: int = 0
     action_type: str = "function"
-    action: dict[str, Any] | None = None
+    action: bytes = b"{}"
     attempt: int = 1
     max_attempts: int = 3
+    key: bytes = field(default_factory=lambda: uuid.uuid4().bytes)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     event: Any = field(default_factory=lambda: SimpleNamespace(id=uuid.uuid4()))
 
 
-@dataclass
-class FakeBatch:
-    """What has happened since the last `take`."""
-
-    jobs: list[FakeJob] = field(default_factory=list)
-    cancelled: list[tuple[FakeJob, str]] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+Batch = tuple[list[FakeJob], list[tuple[FakeJob, str]], list[str]]
 
 
 class FakeFeed:
     """Records every report under the job it is about, the first one as its outcome."""
 
     def __init__(self) -> None:
-        self.batch = FakeBatch()
+        self.batch: Batch = ([], [], [])
         self.begun: dict[FakeJob, bool] = {}
         self.reports: list[tuple[str, FakeJob, dict[str, Any]]] = []
         self.lease_is_old = False
         self.is_leasing = True
         self.is_drained = True
         self.is_closed = False
-        self.rule_changes = 0
+        self.healthy = True
+        self.rules: list[set[tuple[str, int]]] = []
         self.on_wake: Callable[[], None] = lambda: None
 
     def hand_out(self, *jobs: FakeJob) -> None:
-        self.batch.jobs.extend(jobs)
+        self.batch[0].extend(jobs)
         self.on_wake()
 
     def cancel(self, job: FakeJob, reason: str) -> None:
-        self.batch.cancelled.append((job, reason))
+        self.batch[1].append((job, reason))
         self.on_wake()
 
     def notify(self, notice: str) -> None:
-        self.batch.notices.append(notice)
+        self.batch[2].append(notice)
         self.on_wake()
 
     def outcome(self, job: FakeJob) -> tuple[str, dict[str, Any]] | None:
@@ -69,8 +65,8 @@ class FakeFeed:
     def start(self, on_wake: Callable[[], None]) -> None:
         self.on_wake = on_wake
 
-    def take(self) -> FakeBatch:
-        batch, self.batch = self.batch, FakeBatch()
+    def take(self) -> Batch:
+        batch, self.batch = self.batch, ([], [], [])
         return batch
 
     def begin(self, job: FakeJob, *, threaded: bool = False) -> bool:
@@ -92,8 +88,8 @@ class FakeFeed:
     def stop_leasing(self) -> None:
         self.is_leasing = False
 
-    def rules_changed(self) -> None:
-        self.rule_changes += 1
+    def set_rules(self, rules: set[tuple[str, int]]) -> None:
+        self.rules.append(rules)
 
     def drained(self) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
@@ -101,8 +97,10 @@ class FakeFeed:
             future.set_result(None)
         return future
 
-    def close(self, *, timeout_ms: int) -> asyncio.Future[Any]:
-        self.is_closed = True
-        future = asyncio.get_running_loop().create_future()
-        future.set_result(SimpleNamespace(released=0, unwritten=0))
-        return future
+    async def close(self, *, timeout_ms: int) -> tuple[int, int]:
+        self.is_closed = timeout_ms > 0
+        return 0, 0
+
+    def detach(self) -> None:
+        assert self.is_closed, "a feed is closed first"
+        self.on_wake = lambda: None

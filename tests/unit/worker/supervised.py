@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.processes import is_alive
 from tests.support.wait import wait_until
 
 _PROGRAM = """
@@ -114,17 +115,3 @@ class Supervised:
     def _lines(self, name: str) -> Sequence[str]:
         path = self._directory / name
         return path.read_text().splitlines() if path.exists() else []
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is a process with this id that has not ended, reaped or not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A process that has ended and that nobody has waited for still has an id.
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError, IndexError):
-        return sys.platform != "linux"
-    return state != "Z"

@@ -6,8 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+from tests.support.processes import is_alive
 from tests.support.wait import wait_until
-from tests.unit.worker.supervised import Supervised, is_alive
+from tests.unit.worker.supervised import Supervised
 
 
 def test_a_killed_child_is_replaced(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fraiseql_observers.worker import dispatch, shutdown
+from fraiseql_observers.worker import dispatch, runner, shutdown
 from fraiseql_observers.worker.contract import Rule
 from fraiseql_observers.worker.runner import Ending, Runner
 from tests.unit.worker.fake_feed import FakeFeed, FakeJob
@@ -125,7 +125,7 @@ def test_a_stuck_job_ends_the_runner_after_the_others_have_finished(monkeypatch:
         assert await bench.running is Ending.LEFT
         assert bench.feed.outcome(other) == ("release", {})
         assert bench.feed.outcome(stuck) is None
-        assert bench.runner.stuck == 1
+        assert bench.runner.left_behind == 1
         bench.finish.set()
 
     run(test)
@@ -160,13 +160,31 @@ def test_outcomes_that_the_queue_does_not_take_hold_up_a_stop_for_the_grace_only
     run(test)
 
 
-def test_suspects_are_reported_and_their_own_runner_ends_without_any() -> None:
+def test_suspects_are_reported_and_their_own_runner_ends_without_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "SUSPECTS_LINGER_SECS", 0.01)
+
     async def test() -> None:
         bench = Bench()
         await asyncio.sleep(0)
         bench.feed.notify("suspects_waiting")
         assert bench.suspects == 1
-        bench.feed.notify("no_suspects")
+        bench.feed.notify("suspects_done")
+        assert await bench.running is Ending.NO_SUSPECTS
+
+    run(test)
+
+
+def test_a_suspect_that_still_runs_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "SUSPECTS_LINGER_SECS", 0.01)
+
+    async def test() -> None:
+        bench = Bench()
+        await bench.hand_out(FakeJob())
+        bench.feed.notify("suspects_done")
+        await asyncio.sleep(0.05)
+        assert bench.feed.is_leasing
+        bench.finish.set()
+        bench.feed.notify("suspects_done")
         assert await bench.running is Ending.NO_SUSPECTS
 
     run(test)
@@ -175,13 +193,19 @@ def test_suspects_are_reported_and_their_own_runner_ends_without_any() -> None:
 def test_new_rules_are_for_new_jobs_and_wake_parked_ones() -> None:
     async def test() -> None:
         bench = Bench()
+        running = FakeJob()
+        await bench.hand_out(running)
+        using = asyncio.ensure_future(bench.runner.use(OneRule(None)))
         await asyncio.sleep(0)
-        bench.runner.use(OneRule(None))
-        assert bench.feed.rule_changes == 1
+        assert len(bench.feed.rules) == 2
+        assert not using.done(), "a job runs under the rules before"
         job = FakeJob()
         await bench.hand_out(job)
         assert bench.feed.outcome(job) == ("park", {"reason": "rule_gone"})
+        bench.finish.set()
+        await using
         bench.runner.end(Ending.STOPPED)
         await bench.running
+        assert bench.feed.outcome(running) == ("succeed", {"status_code": None})
 
     run(test)

@@ -6,8 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+from tests.support.processes import is_alive
 from tests.support.wait import wait_until
-from tests.unit.worker.supervised import Supervised, is_alive
+from tests.unit.worker.supervised import Supervised
 
 
 def test_the_start_line_says_what_the_worker_will_do(tmp_path: Path) -> None:
