@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.cli.failure import ExitCode
 from fraiseql_observers.cli.options import (
     DEFAULT_CONFIG,
@@ -28,7 +29,6 @@ from fraiseql_observers.dead_letters import (
     DeadLetterQueue,
     DeathReason,
 )
-from fraiseql_observers.queue import RedisJobQueue
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them back, or delete them.")
 
@@ -219,7 +219,7 @@ def _act_on_each(
     *,
     as_json: bool,
 ) -> None:
-    async def act_on_each(queue: RedisJobQueue) -> list[bool]:
+    async def act_on_each(queue: RedisQueue) -> list[bool]:
         letters = DeadLetterQueue(queue)
         return [await act(letters, job_id) for job_id in job_ids]
 

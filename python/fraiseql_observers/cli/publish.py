@@ -23,9 +23,9 @@ from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import load_config
 from fraiseql_observers.errors import ObserversError
+from fraiseql_observers.executor import build_with_queue_sync
 from fraiseql_observers.lines import LineReader
 from fraiseql_observers.publish import Publisher, PublishReport
-from fraiseql_observers.queue import build_with_queue_sync
 
 STDIN = Path("-")
 
