@@ -16,6 +16,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import JobView, QueueStats, ServerFacts
+    from fraiseql_observers.config import Config
 
 
 class JobState(StrEnum):
@@ -32,7 +33,7 @@ class JobState(StrEnum):
 class InspectedQueue(Protocol):
     """The part of a job queue that the inspector needs; both queues fulfil it."""
 
-    def open(self) -> Awaitable[ServerFacts]:
+    def open(self, queue: str, /) -> Awaitable[ServerFacts]:
         """Connect and check the server."""
 
     def find(self, job_id: UUID, /) -> Awaitable[JobView | None]:
@@ -41,8 +42,8 @@ class InspectedQueue(Protocol):
     def cancel(self, job_id: UUID, /) -> Awaitable[str]:
         """Cancel a job and answer the state that it had, or ``missing``."""
 
-    def stats(self) -> Awaitable[Sequence[QueueStats]]:
-        """Count what is in each shard of each queue."""
+    def stats(self, queue: str, /) -> Awaitable[Sequence[QueueStats]]:
+        """Count what is in each shard of a queue."""
 
     def list_jobs(
         self, state: str, *, queue: str | None, offset: int, limit: int
@@ -91,6 +92,15 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerView:
+    """A server: its product and version, and what it keeps (``memory``, ``process`` or ``disk``)."""
+
+    product: str
+    version: str
+    durability: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerView:
     """One worker process that holds a lease.
 
@@ -125,70 +135,83 @@ class WorkerView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """How a queue is, all its shards together.
+class JobCounts:
+    """How many jobs are where.
 
     Attributes:
-        product, version: The server.
-        durability: What it keeps: ``memory``, ``process`` or ``disk``.
         pending: Jobs ready to run, suspects included.
         scheduled: Jobs that wait for their time.
         running: Jobs that a worker runs.
         parked: Jobs that wait for a worker that knows their rule.
         suspects: Jobs that were running when a worker was lost twice, and run alone next.
         dead: Dead letters.
-        counters: What has happened since the queue began.
-        workers: The worker processes.
     """
 
-    product: str
-    version: str
-    durability: str
     pending: int
     scheduled: int
     running: int
     parked: int
     suspects: int
     dead: int
+
+    @classmethod
+    def of(cls, shards: Sequence[QueueStats]) -> Self:
+        """Add up shards."""
+        return cls(**{name: sum(getattr(shard, name) for shard in shards) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """How the queues of a configuration are.
+
+    Attributes:
+        server: The server that holds them.
+        total: The jobs of all queues.
+        queues: The jobs of each queue.
+        counters: What has happened since the queues began.
+        workers: The worker processes.
+    """
+
+    server: ServerView
+    total: JobCounts
+    queues: Mapping[str, JobCounts]
     counters: Mapping[str, int]
     workers: Sequence[WorkerView]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything by name, as JSON values and instants."""
-        return asdict(self)
+        """Everything by name, as JSON values and instants; the counts of all queues at the top."""
+        fields = asdict(self)
+        return {**fields.pop("total"), **fields}
 
 
 class Inspector:
-    """Looks into one queue.
+    """Looks into a queue.
 
     Args:
         queue: The queue to look into.
+        queue_names: Which queues it has, see `queue_names`.
     """
 
-    def __init__(self, queue: InspectedQueue) -> None:
+    def __init__(self, queue: InspectedQueue, queue_names: Sequence[str] = ("default",)) -> None:
         self._queue = queue
+        self._queue_names = queue_names
 
     async def status(self) -> QueueStatus:
-        """Count the jobs by state, name the workers and the server."""
-        facts = await self._queue.open()
-        shards = await self._queue.stats()
+        """Count the jobs by state, and name the server and the workers."""
+        facts = await self._queue.open(self._queue_names[0])
+        shards = {name: await self._queue.stats(name) for name in self._queue_names}
+        all_shards = [shard for several in shards.values() for shard in several]
         counters: Counter[str] = Counter()
         # A worker holds one lease in each shard.
         workers: dict[str, WorkerView] = {}
-        for shard in shards:
+        for shard in all_shards:
             counters.update(shard.counters)
             for incarnation, info, lease_until_ms in shard.workers:
                 workers[incarnation] = WorkerView.read(info, lease_until_ms)
         return QueueStatus(
-            product=facts.product,
-            version=facts.version,
-            durability=facts.durability,
-            pending=sum(shard.pending for shard in shards),
-            scheduled=sum(shard.scheduled for shard in shards),
-            running=sum(shard.running for shard in shards),
-            parked=sum(shard.parked for shard in shards),
-            suspects=sum(shard.suspects for shard in shards),
-            dead=sum(shard.dead for shard in shards),
+            server=ServerView(product=facts.product, version=facts.version, durability=facts.durability),
+            total=JobCounts.of(all_shards),
+            queues={name: JobCounts.of(several) for name, several in shards.items()},
             counters=dict(sorted(counters.items())),
             workers=sorted(workers.values(), key=lambda worker: (worker.host, worker.pid or 0)),
         )
@@ -218,3 +241,9 @@ class Inspector:
             found = await self._queue.cancel(job_id)
             answers.append(Cancellation(job_id, None if found == "missing" else JobState(found)))
         return answers
+
+
+def queue_names(config: Config) -> tuple[str, ...]:
+    """Return every queue that a configuration works on or sends jobs to, each once."""
+    sent_to = (definition.queue for definition in config.observers.values())
+    return tuple(dict.fromkeys((*config.worker.queues, *sent_to)))

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from fraiseql_observers.errors import (
     ConfigError,
+    DurabilityNotConfirmed,
     ObserversError,
     QueueRefused,
     QueueUnavailable,
@@ -30,7 +31,8 @@ def exit_code(error: ObserversError) -> ExitCode:
     match error:
         case ConfigError() | ServerUnsuitable():
             return ExitCode.USAGE
-        case QueueUnavailable() | QueueRefused():
+        # No answer means the same to a script as no connection: try again later.
+        case QueueUnavailable() | DurabilityNotConfirmed() | QueueRefused():
             return ExitCode.UNREACHABLE
         case _:
             return ExitCode.PARTLY

@@ -12,6 +12,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from fraiseql_observers.assembly import connect
 from fraiseql_observers.cli.failure import ExitCode, exit_code
 from fraiseql_observers.cli.options import (
     DEFAULT_CONFIG,
@@ -21,9 +22,10 @@ from fraiseql_observers.cli.options import (
 )
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
-from fraiseql_observers.config import load_config
+from fraiseql_observers.config import Config, load_config
 from fraiseql_observers.errors import ObserversError
-from fraiseql_observers.executor import build_with_queue_sync
+from fraiseql_observers.executor import BlockingQueuedObserverExecutor
+from fraiseql_observers.inspector import queue_names
 from fraiseql_observers.lines import LineReader
 from fraiseql_observers.publish import Publisher, PublishReport
 
@@ -66,7 +68,7 @@ def publish(
     settings = load_config(chosen_config(config))
     limit = settings.storage.max_payload_bytes
     with (
-        build_with_queue_sync(settings) as executor,
+        _connected(settings) as executor,
         _opened(file) as stream,
         LineReader(stream.fileno(), max_line_bytes=limit) as reader,
         PublishProgress(output, stream, reader) as progress,
@@ -90,6 +92,16 @@ def _code(report: PublishReport) -> ExitCode:
     if isinstance(report.failure, ObserversError):
         return exit_code(report.failure)
     return ExitCode.DONE if report.is_complete else ExitCode.PARTLY
+
+
+@contextmanager
+def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
+    """Give an executor whose queues have answered: what was taken from a pipe cannot be put back."""
+    queue, close = connect(config)
+    with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
+        for name in queue_names(config):
+            queue.open_blocking(name)
+        yield executor
 
 
 @contextmanager

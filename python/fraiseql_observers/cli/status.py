@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import fields
 
 from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.session import with_queue
-from fraiseql_observers.inspector import Inspector, QueueStatus
+from fraiseql_observers.inspector import Inspector, JobCounts, queue_names
 
+PLACES = tuple(field.name for field in fields(JobCounts))
 WORKER_COLUMNS = ("host", "pid", "slots", "version", "lease until")
 
 
@@ -18,11 +19,17 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     Example: fraiseql-observers status --json
     """
     output = Output()
-    found = with_queue(config, lambda queue, _: Inspector(queue).status())
+    found = with_queue(config, lambda queue, settings: Inspector(queue, queue_names(settings)).status())
     if as_json:
         output.json(found.to_dict())
         return
-    output.pairs(list(_lines(found)))
+    server = found.server
+    output.pairs([("server", f"{server.product} {server.version}, durability {server.durability}")])
+    output.table(
+        ("queue", *PLACES),
+        [(name, *(getattr(counts, place) for place in PLACES)) for name, counts in found.queues.items()],
+        title="Jobs",
+    )
     output.table(
         WORKER_COLUMNS,
         [(w.host, w.pid, w.concurrency, w.version, w.lease_until) for w in found.workers],
@@ -30,14 +37,4 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     )
     if not found.workers:
         output.warning("no worker is there: jobs wait until one starts")
-    output.pairs(list(found.counters.items()), title="Since this queue began")
-
-
-def _lines(found: QueueStatus) -> Iterator[tuple[str, object]]:
-    yield "server", f"{found.product} {found.version}, durability {found.durability}"
-    yield "pending", found.pending
-    yield "scheduled", found.scheduled
-    yield "running", found.running
-    yield "parked", found.parked
-    yield "suspects", found.suspects
-    yield "dead letters", found.dead
+    output.pairs(list(found.counters.items()), title="Since these queues began")
