@@ -10,6 +10,15 @@ from uuid import UUID
 
 from fraiseql_observers.events import EventKind
 
+__all__ = [
+    "Condition",
+    "EntityEvent",
+    "RuleMatcher",
+    "__version__",
+    "calculate_backoff",
+    "draw_delay",
+]
+
 __version__: str
 
 @final
@@ -36,7 +45,7 @@ class EntityEvent:
         timestamp: When it happened, as aware datetime or RFC 3339 text with any offset; now if ``None``.
         duration_ms: How long the change took, in milliseconds, within 32 bits.
         seq: Its place in the source's order, within 64 bits.
-        max_payload_bytes: The most bytes that `to_json` may take.
+        max_payload_bytes: The most bytes that `to_json` may take; 1 MiB if not given.
 
     Raises:
         EventError: If a value is not what its field takes; the text starts with its path, such as
@@ -61,34 +70,34 @@ class EntityEvent:
         timestamp: datetime | str | None = None,
         duration_ms: int | None = None,
         seq: int | None = None,
-        max_payload_bytes: int = 1048576,
+        max_payload_bytes: int = ...,
     ) -> EntityEvent: ...
     @staticmethod
-    def from_json(json: bytes | str, max_payload_bytes: int = 1048576) -> EntityEvent:
+    def from_json(json: bytes | str, max_payload_bytes: int = ...) -> EntityEvent:
         """Read an event from one JSON object, strictly; unknown keys are ignored.
 
         Args:
             json: The text, UTF-8 where it is bytes, without byte order mark.
-            max_payload_bytes: The most bytes that the text may have.
+            max_payload_bytes: The most bytes that the text may have; 1 MiB if not given.
 
         Raises:
             EventError: If the text is no strict JSON, too large, or no event; the text starts with the path.
         """
 
     @staticmethod
-    def from_dict(fields: dict[str, Any], max_payload_bytes: int = 1048576) -> EntityEvent:
+    def from_dict(fields: dict[str, Any], max_payload_bytes: int = ...) -> EntityEvent:
         """Make an event from a dict that has the keys of the JSON object; values as the constructor takes them.
 
         Args:
             fields: The fields; unknown keys are ignored, though their values must be JSON too.
-            max_payload_bytes: The most bytes that `to_json` may take.
+            max_payload_bytes: The most bytes that `to_json` may take; 1 MiB if not given.
 
         Raises:
             EventError: If it is no event; the text starts with the path.
         """
 
     @staticmethod
-    def from_line(line: bytes | str, max_payload_bytes: int = 1048576) -> tuple[EntityEvent, bool]:
+    def from_line(line: bytes | str, max_payload_bytes: int = ...) -> tuple[EntityEvent, bool]:
         """Read an event from one line of a file, deriving its id from the line's bytes if it has none.
 
         The same line gives the same id, so that publishing a file again adds nothing. White space around the line,
@@ -96,7 +105,8 @@ class EntityEvent:
 
         Args:
             line: One JSON object.
-            max_payload_bytes: The most bytes that the line may have, white space around it not counted.
+            max_payload_bytes: The most bytes that the line may have, white space around it not counted; 1 MiB if
+                not given.
 
         Returns:
             The event, and whether its id was derived.
@@ -194,6 +204,102 @@ class EntityEvent:
     def __copy__(self) -> EntityEvent: ...
     def __deepcopy__(self, _memo: Mapping[int, object]) -> EntityEvent: ...
     def __reduce__(self) -> tuple[Any, tuple[bytes, int]]: ...
+
+@final
+class Condition:
+    """A test of one event, compiled once from text; two are equal when their trees are, and ``str`` is the text.
+
+    ```text
+    total > 100 && field_changed_to('status', 'shipped')
+    not (customer.tier == 'gold' or items[0].qty? < 2)
+    ```
+
+    Fields are paths into the event's data. A missing field is an error, unless ``?`` follows the path, which makes
+    the comparison false. ``&&`` and ``||`` work from left to right, and the first operand that decides or errs ends
+    them: ``has_field('f') && f == 1`` is safe.
+    """
+
+    @staticmethod
+    def parse(text: str) -> Condition:
+        """Compile a condition.
+
+        Args:
+            text: At most 4,096 bytes of UTF-8.
+
+        Raises:
+            ConditionSyntaxError: If the text is no condition; it has the offset, and shows the line with a caret, what
+                was expected, and a hint where something else was probably meant.
+        """
+
+    def evaluate(self, event: EntityEvent | bytes | str | dict[str, Any]) -> bool:
+        """Whether the condition holds.
+
+        Args:
+            event: The event, as object, as JSON text, or as a dict of the same form (see `EntityEvent.from_dict`).
+
+        Raises:
+            ConditionEvalError: If the event cannot answer, for instance because a field is missing.
+            EventError: If the text or dict is no event.
+        """
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was parsed but is probably not meant, such as a string without quotes; empty if nothing."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Condition: ...
+    def __deepcopy__(self, _memo: Mapping[int, object]) -> Condition: ...
+    def __reduce__(self) -> tuple[Any, tuple[str]]: ...
+
+@final
+class RuleMatcher:
+    """The index from an event to the names of the rules that it fulfils. Safe to use from any number of threads."""
+
+    def __new__(cls) -> RuleMatcher: ...
+    def add(
+        self,
+        name: str,
+        *,
+        event_type: str | None = None,
+        entity: str,
+        condition: Condition | str | None = None,
+        enabled: bool = True,
+    ) -> None:
+        """Add a rule; one of the same name is replaced and keeps its place.
+
+        Args:
+            name: Identifies the rule.
+            event_type: The kind of event, its word in any case; ``*`` or ``None`` is every kind.
+            entity: The kind of entity, exact; ``*`` is every one.
+            condition: What must hold besides.
+            enabled: Whether the rule takes part.
+
+        Raises:
+            ValueError: If ``event_type`` is unknown or ``entity`` is empty.
+            ConditionSyntaxError: If a condition given as text is none.
+        """
+
+    def remove(self, name: str) -> None:
+        """Remove a rule.
+
+        Raises:
+            KeyError: If there is no rule of that name.
+        """
+
+    def find(self, event: EntityEvent | bytes | str | dict[str, Any]) -> tuple[list[str], list[tuple[str, int]]]:
+        """Find the rules that an event fulfils.
+
+        Args:
+            event: As `Condition.evaluate` takes it.
+
+        Returns:
+            The names in order of definition, and for each reason why conditions could not be answered its text and
+            the number of rules that it left out.
+
+        Raises:
+            EventError: If the text or dict is no event.
+        """
 
 def calculate_backoff(strategy: str, attempt: int, initial_delay_ms: int, max_delay_ms: int) -> int:
     """Calculate the delay after a failed attempt, before jitter.

@@ -32,6 +32,32 @@ impl Instant {
         }
     }
 
+    /// The time so many milliseconds after 1970-01-01T00:00:00Z; what the years 1 to 9999 cannot hold becomes their end.
+    pub fn from_unix_ms(ms: i64) -> Self {
+        let seconds = ms.div_euclid(1_000);
+        if seconds < -DAYS_BEFORE_EPOCH * SECONDS_PER_DAY {
+            return Self {
+                seconds: -DAYS_BEFORE_EPOCH * SECONDS_PER_DAY,
+                nanosecond: 0,
+            };
+        }
+        if seconds >= DAYS_AFTER_EPOCH * SECONDS_PER_DAY {
+            return Self {
+                seconds: DAYS_AFTER_EPOCH * SECONDS_PER_DAY - 1,
+                nanosecond: 999_999_999,
+            };
+        }
+        Self {
+            seconds,
+            nanosecond: u32::try_from(ms.rem_euclid(1_000)).map_or(0, |ms| ms * 1_000_000),
+        }
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z, rounded down.
+    pub const fn unix_ms(self) -> i64 {
+        self.seconds * 1_000 + (self.nanosecond / 1_000_000) as i64
+    }
+
     /// Reads `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`; `T` and `Z` in any case, at most nine digits of fraction.
     ///
     /// Leap seconds, days that no calendar has, and instants outside the years 1 to 9999 in UTC are `None`.
@@ -280,5 +306,25 @@ mod tests {
         }
         assert_eq!(previous, (9999, 12, 31));
         assert_eq!(civil_from_days(-DAYS_BEFORE_EPOCH), (1, 1, 1));
+    }
+    #[test]
+    fn milliseconds_come_back_and_what_no_year_holds_becomes_the_end() {
+        for ms in [
+            -1,
+            0,
+            1_700_000_000_123,
+            -62_135_596_800_000,
+            253_402_300_799_999,
+        ] {
+            assert_eq!(Instant::from_unix_ms(ms).unix_ms(), ms);
+        }
+        assert_eq!(
+            Instant::from_unix_ms(i64::MIN).utc_parts(),
+            [1, 1, 1, 0, 0, 0]
+        );
+        assert_eq!(
+            Instant::from_unix_ms(i64::MAX).utc_parts(),
+            [9999, 12, 31, 23, 59, 59]
+        );
     }
 }

@@ -3,9 +3,16 @@
 //! Only the `python` folder knows that an interpreter exists; everything else is plain Rust.
 
 pub mod backoff;
+pub mod clock;
+pub mod condition;
 pub mod event;
+pub mod feed;
 pub mod instant;
+pub mod job;
 pub mod json;
+pub mod matcher;
+pub mod metrics;
+pub mod pipeline;
 pub mod queue;
 pub mod runtime;
 

@@ -6,8 +6,9 @@
 use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
+use crate::condition::{EvalError, SyntaxError};
 use crate::event::EventError;
 
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -19,20 +20,48 @@ pub fn exception<'py>(
     py: Python<'py>,
     name: &str,
     args: impl IntoPyObject<'py, Target = PyTuple, Error: Into<PyErr>>,
-    kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyErr {
     let make = || {
         let errors = ERRORS.get_or_try_init(py, || {
             py.import("fraiseql_observers.errors").map(Bound::unbind)
         })?;
         let args = args.into_pyobject(py).map_err(Into::into)?.into_bound();
-        errors.bind(py).getattr(name)?.call(args, kwargs)
+        errors.bind(py).getattr(name)?.call1(args)
     };
     make().map_or_else(|error| error, PyErr::from_value)
 }
 
 impl From<EventError> for PyErr {
     fn from(error: EventError) -> Self {
-        Python::attach(|py| exception(py, "EventError", (error.to_string(),), None))
+        Python::attach(|py| exception(py, "EventError", (error.to_string(),)))
     }
+}
+
+impl From<EvalError> for PyErr {
+    fn from(error: EvalError) -> Self {
+        Python::attach(|py| exception(py, "ConditionEvalError", (error.to_string(),)))
+    }
+}
+
+/// The text `source` is no condition.
+pub fn condition_syntax_error(source: &Bound<'_, PyString>, error: &SyntaxError) -> PyErr {
+    let args = (
+        error.to_string(),
+        source,
+        error.offset,
+        error.hint.as_deref(),
+    );
+    exception(source.py(), "ConditionSyntaxError", args)
+}
+
+/// The string `source` is no text, so no condition either: `error` says where its lone surrogate is.
+pub fn condition_not_text(source: &Bound<'_, PyString>, error: &PyErr) -> PyErr {
+    let py = source.py();
+    let start = error
+        .value(py)
+        .getattr("start")
+        .and_then(|start| start.extract::<usize>());
+    let offset = start.unwrap_or_default();
+    let message = format!("a lone surrogate is no text at offset {offset}");
+    exception(py, "ConditionSyntaxError", (message, source, offset))
 }

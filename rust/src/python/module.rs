@@ -10,7 +10,11 @@ mod core_module {
     #[pymodule_export]
     use crate::python::backoff::{calculate_backoff, draw_delay};
     #[pymodule_export]
+    use crate::python::condition::Condition;
+    #[pymodule_export]
     use crate::python::event::EntityEvent;
+    #[pymodule_export]
+    use crate::python::matcher::RuleMatcher;
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,129 @@
+//! What can be wrong with a condition: its text, or an event that cannot answer it.
+
+use std::fmt::{self, Write as _};
+
+/// The most characters of a line that a syntax error shows on each side of the mistake.
+const SHOWN_EACH_SIDE: usize = 60;
+
+/// Why a text is no condition. The display shows what was expected, where, the line with a caret, and the hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyntaxError {
+    /// What was expected, and what was found.
+    pub message: String,
+    /// Where the mistake is, in characters from the start of the text, counted from 0.
+    pub offset: usize,
+    /// What was probably meant.
+    pub hint: Option<String>,
+    excerpt: Excerpt,
+}
+
+impl SyntaxError {
+    /// An error at byte `at` of `source`.
+    pub(super) fn new(
+        source: &str,
+        at: usize,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        Self {
+            message: message.into(),
+            offset: source[..at].chars().count(),
+            hint,
+            excerpt: Excerpt::around(source, at),
+        }
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at offset {}\n{}",
+            self.message, self.offset, self.excerpt
+        )?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// The line of a mistake, cut to what fits, and where in it the caret stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Excerpt {
+    line: String,
+    caret: usize,
+}
+
+impl Excerpt {
+    fn around(source: &str, at: usize) -> Self {
+        let start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = source[at..]
+            .find('\n')
+            .map_or(source.len(), |newline| at + newline);
+        let before: Vec<char> = source[start..at].chars().collect();
+        let mut line = String::new();
+        if before.len() > SHOWN_EACH_SIDE {
+            line.push('…');
+        }
+        // A tab would move the caret; other control characters could move it anywhere.
+        let visible = |c: &char| if c.is_control() { ' ' } else { *c };
+        line.extend(
+            before[before.len().saturating_sub(SHOWN_EACH_SIDE)..]
+                .iter()
+                .map(visible),
+        );
+        let caret = line.chars().count();
+        let mut after = source[at..end].chars();
+        line.extend(after.by_ref().take(SHOWN_EACH_SIDE).map(|c| visible(&c)));
+        if after.next().is_some() {
+            line.push('…');
+        }
+        Self { line, caret }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {}", self.line)?;
+        f.write_str("  ")?;
+        (0..self.caret).try_for_each(|_| f.write_char(' '))?;
+        f.write_char('^')
+    }
+}
+
+/// Why an event cannot answer a condition.
+///
+/// The texts name paths and types, never values: they are grouped by text and must stay few.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// A field that the condition needs is not in the data.
+    #[error("Field not found: {0}")]
+    FieldNotFound(String),
+    /// Two values that have no order.
+    #[error("Cannot compare {path}: {left} {op} {right}")]
+    NotComparable {
+        /// The path on the left.
+        path: String,
+        /// The JSON type of its value.
+        left: &'static str,
+        /// The operator.
+        op: &'static str,
+        /// The JSON type of the literal.
+        right: &'static str,
+    },
+    /// A question about changes, asked of an update whose changes were not tracked.
+    #[error(
+        "Missing pre-image: {function}({path}) needs the changes of this UPDATE, which are null"
+    )]
+    NoPreImage {
+        /// The function that asked.
+        function: &'static str,
+        /// Its path.
+        path: String,
+    },
+}

@@ -1,0 +1,181 @@
+//! Storing jobs, ending them by hand, and forgetting the ids of those that ended.
+
+use std::collections::VecDeque;
+
+use crate::queue::{
+    Cancelled, Due, Ending, Found, Lane, Member, MemoryQueue, NewJob, Place, Priority, QueueError,
+    Stored,
+};
+
+impl MemoryQueue {
+    /// Stores jobs, each once; at most `batch_size` jobs.
+    ///
+    /// # Errors
+    ///
+    /// `Full` with nothing stored.
+    pub fn enqueue(&self, lane: &Lane, jobs: &[NewJob]) -> Result<Stored, QueueError> {
+        let bound = usize::try_from(self.options.max_pending).unwrap_or(usize::MAX);
+        self.step(lane, |state, now_ms| {
+            let depth = state.waiting();
+            let known = |id| state.has_ended(id) || state.jobs.contains_key(&id);
+            let new = jobs.iter().filter(|job| !known(job.member.id())).count();
+            if bound > 0 && new > 0 && depth + new > bound {
+                return Err(QueueError::Full(format!(
+                    "{bound} jobs are pending already"
+                )));
+            }
+            let earliest = state.scheduled.first_score();
+            let (mut stored, mut ready, mut first_due) = (Vec::with_capacity(jobs.len()), 0, None);
+            for job in jobs {
+                let id = job.member.id();
+                if state.has_ended(id) || state.jobs.contains_key(&id) {
+                    stored.push(false);
+                    continue;
+                }
+                stored.push(true);
+                state.jobs.insert(id, job.bytes.clone());
+                let at_ms = match job.due {
+                    Due::Now => 0,
+                    Due::After(ms) => now_ms.saturating_add_unsigned(ms),
+                    Due::At(ms) => ms,
+                };
+                if at_ms <= now_ms {
+                    ready += 1;
+                    state.list(job.member.priority()).push_front(job.member);
+                } else {
+                    state.scheduled.insert(job.member, at_ms);
+                    first_due = Some(first_due.map_or(at_ms, |first: i64| first.min(at_ms)));
+                }
+            }
+            let sooner =
+                first_due.is_some_and(|first| earliest.is_none_or(|earliest| first < earliest));
+            state.wake(ready + usize::from(sooner));
+            state.count("enqueued", stored.iter().filter(|new| **new).count());
+            Ok(stored)
+        })
+    }
+
+    /// Cancels a job, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// None; the server's queue has them.
+    pub fn cancel(&self, lane: &Lane, member: Member) -> Result<Cancelled, QueueError> {
+        let id = member.id();
+        Ok(self.step(lane, |state, _| {
+            if !state.jobs.contains_key(&id) {
+                return if state.has_ended(id) {
+                    Cancelled::Ended
+                } else {
+                    Cancelled::Missing
+                };
+            }
+            if state.dead.score(&member).is_some() {
+                return Cancelled::Dead;
+            }
+            let holder = state
+                .running
+                .iter_mut()
+                .find_map(|(name, held)| held.swap_remove(&member).map(|_| name.clone()));
+            let found = if state.scheduled.remove(&member) || state.parked.remove(&member) {
+                Cancelled::Scheduled
+            } else if let Some(holder) = holder {
+                state.cancels.entry(holder).or_default().insert(member);
+                Cancelled::Running
+            } else {
+                // Its list entry stays until a turn meets it: finding it would cost a walk over the list.
+                *state.ghosts.entry(member).or_default() += 1;
+                Cancelled::Pending
+            };
+            state.jobs.remove(&id);
+            state.failures.remove(&id);
+            state.history.remove(&id);
+            state.crashes.remove(&id);
+            state.entomb(id, Ending::Cancelled);
+            state.count("cancelled", 1);
+            found
+        }))
+    }
+
+    /// Where a job is, and what is known of it.
+    ///
+    /// # Errors
+    ///
+    /// None; the server's queue has them.
+    pub fn find(&self, lane: &Lane, id: uuid::Uuid) -> Result<Found, QueueError> {
+        Ok(self.step(lane, |state, _| {
+            let Some(bytes) = state.jobs.get(&id) else {
+                let place = match state.ending(id) {
+                    Some(how) => Place::Ended(how),
+                    None if state.has_ended(id) => Place::Completed,
+                    None => Place::Missing,
+                };
+                return Found {
+                    place,
+                    bytes: None,
+                    history: None,
+                    failure: None,
+                    crashes: 0,
+                };
+            };
+            let members = Priority::ALL.map(|priority| Member::new(id, priority));
+            let score = |ranked: &super::ranked::Ranked<Member>| {
+                members.iter().find_map(|m| ranked.score(m))
+            };
+            let holder = state
+                .running
+                .iter()
+                .find(|(_, held)| members.iter().any(|member| held.contains_key(member)));
+            let place = if let Some((holder, _)) = holder {
+                Place::Running(holder.clone())
+            } else if let Some(at_ms) = score(&state.dead) {
+                Place::Dead(at_ms)
+            } else if let Some(at_ms) = score(&state.parked) {
+                Place::Parked(at_ms)
+            } else if let Some(at_ms) = score(&state.scheduled) {
+                Place::Scheduled(at_ms)
+            } else {
+                Place::Pending
+            };
+            Found {
+                place,
+                bytes: Some(bytes.clone()),
+                history: state.history.get(&id).cloned(),
+                failure: state.failures.get(&id).cloned(),
+                crashes: state.crashes.get(&id).map_or(0, |(count, _)| *count),
+            }
+        }))
+    }
+
+    /// Forgets the ids that ended more than a dedupe window ago, where it is time. Says whether it was.
+    ///
+    /// # Errors
+    ///
+    /// None; the server's queue has them.
+    pub fn rotate(&self, lane: &Lane) -> Result<bool, QueueError> {
+        Ok(self.step(lane, |state, now_ms| {
+            let due_ms = state
+                .epoch_at_ms
+                .saturating_add_unsigned(self.options.dedupe_window_ms);
+            if now_ms < due_ms {
+                return false;
+            }
+            state.epoch = 1 - state.epoch;
+            state.epoch_at_ms = now_ms;
+            state.done[state.epoch].clear();
+            state.ended[state.epoch].clear();
+            true
+        }))
+    }
+
+    /// The list entries of all pending jobs, ghosts included, the next first.
+    pub(super) fn entries<'a>(
+        pending: &'a [VecDeque<Member>; 4],
+        suspects: &'a VecDeque<Member>,
+    ) -> impl Iterator<Item = &'a Member> {
+        pending
+            .iter()
+            .chain([suspects])
+            .flat_map(|list| list.iter().rev())
+    }
+}
