@@ -69,23 +69,39 @@ type Lanes = HashMap<Lane, (Vec<NewJob>, Vec<usize>)>;
 impl Pipeline {
     /// A pipeline without rules.
     pub fn new(matcher: Arc<Matcher>, shards: u16) -> Self {
-        Self { matcher, rules: RwLock::default(), shards }
+        Self {
+            matcher,
+            rules: RwLock::default(),
+            shards,
+        }
     }
 
     /// Says what jobs a rule makes.
     pub fn set_rule(&self, name: &str, jobs: RuleJobs) {
-        self.rules.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), Arc::new(jobs));
+        self.rules
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.into(), Arc::new(jobs));
     }
 
     /// Forgets a rule; false where there is none of that name.
     pub fn remove_rule(&self, name: &str) -> bool {
-        self.rules.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+        self.rules
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name)
+            .is_some()
     }
 
     /// Matches events and stores their jobs; one summary per event, in their order.
     ///
     /// The outcome of storing is in the summaries: an event whose jobs were not all stored has a `failure`.
-    pub async fn process(&self, events: &[Arc<Event>], gather: &Gather, limit: Duration) -> Vec<Summary> {
+    pub async fn process(
+        &self,
+        events: &[Arc<Event>],
+        gather: &Gather,
+        limit: Duration,
+    ) -> Vec<Summary> {
         let (mut summaries, lanes) = self.plan(events);
         for (lane, (jobs, owners)) in lanes {
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.member.id()).collect();
@@ -121,13 +137,18 @@ impl Pipeline {
         let mut summaries = Vec::with_capacity(events.len());
         for (place, event) in events.iter().enumerate() {
             let found = self.matcher.find(event);
-            let mut summary = Summary { conditions_skipped: found.conditions_skipped, ..Summary::default() };
+            let mut summary = Summary {
+                conditions_skipped: found.conditions_skipped,
+                ..Summary::default()
+            };
             for error in found.errors {
                 summary.note(error.text);
             }
             let mut bytes = None;
             for rule in found.matched {
-                let Some(jobs) = rules.get(&rule.name) else { continue };
+                let Some(jobs) = rules.get(&rule.name) else {
+                    continue;
+                };
                 summary.matched += 1;
                 let due = if jobs.delay.is_zero() {
                     Due::Now
