@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::{Clock, SystemClock};
-use crate::event::Event;
+use crate::event::{Event, EventError};
 use crate::job::JobTemplate;
 use crate::matcher::Matcher;
 use crate::queue::gather::Gather;
@@ -46,6 +46,8 @@ pub struct Summary {
     pub errors: Vec<String>,
     /// The first reason for which a job was not stored.
     pub failure: Option<QueueError>,
+    /// Why the event was refused, where it was.
+    pub refused: Option<EventError>,
 }
 
 impl Summary {
@@ -61,18 +63,20 @@ pub struct Pipeline {
     matcher: Arc<Matcher>,
     rules: RwLock<HashMap<Arc<str>, Arc<RuleJobs>>>,
     shards: u16,
+    max_payload_bytes: usize,
 }
 
 /// The jobs of several events that go to one lane, with the event that each belongs to.
 type Lanes = HashMap<Lane, (Vec<NewJob>, Vec<usize>)>;
 
 impl Pipeline {
-    /// A pipeline without rules.
-    pub fn new(matcher: Arc<Matcher>, shards: u16) -> Self {
+    /// A pipeline without rules; an event whose JSON is longer than `max_payload_bytes` makes no jobs.
+    pub fn new(matcher: Arc<Matcher>, shards: u16, max_payload_bytes: usize) -> Self {
         Self {
             matcher,
             rules: RwLock::default(),
             shards,
+            max_payload_bytes,
         }
     }
 
@@ -144,28 +148,52 @@ impl Pipeline {
             for error in found.errors {
                 summary.note(error.text);
             }
-            let mut bytes = None;
-            for rule in found.matched {
-                let Some(jobs) = rules.get(&rule.name) else {
-                    continue;
-                };
-                summary.matched += 1;
-                let due = if jobs.delay.is_zero() {
-                    Due::Now
+            let matched: Vec<&Arc<RuleJobs>> = found
+                .matched
+                .iter()
+                .filter_map(|rule| rules.get(&rule.name))
+                .collect();
+            summary.matched = matched.len();
+            if !matched.is_empty() {
+                let bytes = event.to_json();
+                if bytes.len() > self.max_payload_bytes {
+                    let error = EventError::too_large(bytes.len(), self.max_payload_bytes);
+                    summary.queueing_errors += matched
+                        .iter()
+                        .map(|jobs| jobs.templates.len())
+                        .sum::<usize>();
+                    summary.note(error.to_string());
+                    summary.refused = Some(error);
                 } else {
-                    Due::After(u64::try_from(jobs.delay.as_millis()).unwrap_or(u64::MAX))
-                };
-                let bytes = bytes.get_or_insert_with(|| event.to_json());
-                for template in &jobs.templates {
-                    let job = template.job(event.id, bytes, now_ms, due, None);
-                    let lane = Lane::of(&jobs.queue, job.member.id(), self.shards);
-                    let (jobs, owners) = lanes.entry(lane).or_default();
-                    jobs.push(job);
-                    owners.push(place);
+                    self.add_jobs(&mut lanes, &matched, place, event, &bytes, now_ms);
                 }
             }
             summaries.push(summary);
         }
         (summaries, lanes)
+    }
+    fn add_jobs(
+        &self,
+        lanes: &mut Lanes,
+        matched: &[&Arc<RuleJobs>],
+        place: usize,
+        event: &Event,
+        bytes: &[u8],
+        now_ms: i64,
+    ) {
+        for jobs in matched {
+            let due = if jobs.delay.is_zero() {
+                Due::Now
+            } else {
+                Due::After(u64::try_from(jobs.delay.as_millis()).unwrap_or(u64::MAX))
+            };
+            for template in &jobs.templates {
+                let job = template.job(event.id, bytes, now_ms, due, None);
+                let lane = Lane::of(&jobs.queue, job.member.id(), self.shards);
+                let (jobs, owners) = lanes.entry(lane).or_default();
+                jobs.push(job);
+                owners.push(place);
+            }
+        }
     }
 }

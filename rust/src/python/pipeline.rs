@@ -10,7 +10,7 @@ use pyo3::types::PyList;
 use super::bridge;
 use super::convert::uuid_to_py;
 use super::errors::queue_exception;
-use super::event::event_from_py;
+use super::event::event_from_py_within;
 use super::matcher::RuleMatcher;
 use super::queue::{PyEngine, engine_of};
 use crate::backoff::{BackoffStrategy, Jitter};
@@ -25,25 +25,32 @@ pub struct PyPipeline {
     engine: PyEngine,
     pipeline: Arc<Pipeline>,
     max_age_ms: i64,
+    max_payload_bytes: usize,
     limit: Duration,
 }
 
 #[pymethods]
 impl PyPipeline {
     #[new]
-    #[pyo3(signature = (matcher, queue, *, max_age_secs, enqueue_timeout_secs))]
+    #[pyo3(signature = (matcher, queue, *, max_age_secs, max_payload_bytes, enqueue_timeout_secs))]
     fn new(
         matcher: &RuleMatcher,
         queue: &Bound<'_, PyAny>,
         max_age_secs: u32,
+        max_payload_bytes: usize,
         enqueue_timeout_secs: u64,
     ) -> PyResult<Self> {
         let engine = engine_of(queue)?;
-        let pipeline = Arc::new(Pipeline::new(matcher.matcher(), engine.shards()));
+        let pipeline = Arc::new(Pipeline::new(
+            matcher.matcher(),
+            engine.shards(),
+            max_payload_bytes,
+        ));
         Ok(Self {
             engine,
             pipeline,
             max_age_ms: i64::from(max_age_secs) * 1000,
+            max_payload_bytes,
             limit: Duration::from_secs(enqueue_timeout_secs),
         })
     }
@@ -135,7 +142,7 @@ impl PyPipeline {
         let gather = self.engine.gather(events.py())?;
         let events = events
             .try_iter()?
-            .map(|event| event_from_py(&event?))
+            .map(|event| event_from_py_within(&event?, self.max_payload_bytes))
             .collect::<PyResult<Vec<Arc<Event>>>>()?;
         let pipeline = Arc::clone(&self.pipeline);
         let limit = self.limit;
@@ -206,10 +213,14 @@ impl PySummary {
 
     /// The exception that says why a job was not stored, or nothing.
     fn failure(&self, py: Python<'_>) -> Option<PyErr> {
-        self.summary
-            .failure
-            .as_ref()
-            .map(|error| queue_exception(py, error))
+        match &self.summary.refused {
+            Some(error) => Some(error.clone().into()),
+            None => self
+                .summary
+                .failure
+                .as_ref()
+                .map(|error| queue_exception(py, error)),
+        }
     }
 
     fn __repr__(&self) -> String {
