@@ -300,7 +300,9 @@ class RuleMatcher:
             KeyError: If there is no rule of that name.
         """
 
-    def find(self, event: EntityEvent | bytes | str | dict[str, Any]) -> tuple[list[str], list[tuple[str, int]]]:
+    def find(
+        self, event: EntityEvent | bytes | str | dict[str, Any]
+    ) -> tuple[list[str], list[tuple[str, int]]]:
         """Find the rules that an event fulfils.
 
         Args:
