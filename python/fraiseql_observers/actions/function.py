@@ -74,7 +74,9 @@ class FunctionCall:
             return ActionResult()
         loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
-        result = await loop.run_in_executor(self._threads, variables.run, _called, self._handler, context)
+        result = await loop.run_in_executor(
+            self._threads, partial(variables.run, _called, self._handler, context)
+        )
         if inspect.isawaitable(result):
             await _awaited(result)
         return ActionResult()
