@@ -13,6 +13,7 @@ ObserversError                      code (OBnnn), transient
 │   ├── QueueFull                   the bound or the memory is reached; nothing was stored
 │   ├── DurabilityNotConfirmed      stored perhaps; the same id may be tried again
 │   ├── LeaseLost                   drop the result, another worker owns the job
+│   ├── QueueRefused                the server refuses the login or a command
 │   ├── ServerUnsuitable            the server is too old, evicts keys, or keeps less than asked
 │   └── CorruptJob                  dead letter at once, never retry
 └── ActionError
@@ -48,6 +49,7 @@ __all__ = [
     "PermanentError",
     "QueueError",
     "QueueFull",
+    "QueueRefused",
     "QueueUnavailable",
     "RetryableError",
     "ServerUnsuitable",
@@ -158,6 +160,10 @@ class DurabilityNotConfirmed(QueueError):
 
 class LeaseLost(QueueError):
     """The lease has passed on: another worker owns the job, so the result must be dropped."""
+
+
+class QueueRefused(QueueError):
+    """The server refuses the login, or the user may not run a command; trying again does not help."""
 
 
 class ServerUnsuitable(QueueError):

@@ -60,10 +60,16 @@ class FunctionCall:
         self._threads = threads
         self._is_async = _is_async(handler)
 
+    @property
+    def runs_in_thread(self) -> bool:
+        """Whether the handler runs in a thread, which nothing can stop."""
+        return not self._is_async
+
     async def run(self, context: ActionContext) -> ActionResult:
         """Call the handler once.
 
-        A handler that is not async cannot be stopped: when this call is cancelled, its thread goes on.
+        A handler that is not async cannot be stopped: when this call is cancelled, it goes on until the thread has
+        ended, and then counts for what it came to.
 
         Raises:
             RetryableError: If it raised that, or anything that is not a `PermanentError`.
@@ -74,12 +80,27 @@ class FunctionCall:
             return ActionResult()
         loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
-        result = await loop.run_in_executor(
-            self._threads, partial(variables.run, _called, self._handler, context)
+        result = await _until_ended(
+            loop.run_in_executor(self._threads, lambda: variables.run(_called, self._handler, context))
         )
         if inspect.isawaitable(result):
             await _awaited(result)
         return ActionResult()
+
+
+async def _until_ended(call: asyncio.Future[object]) -> object:
+    """Wait for a thread, cancelled or not: who gave the order to run has to know that it still does."""
+    cancelled: asyncio.CancelledError | None = None
+    while not call.done():
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = call.result()
+    if cancelled is not None and inspect.isawaitable(result):
+        # What the thread has returned has not begun yet.
+        raise cancelled
+    return result
 
 
 async def _awaited(result: Any) -> None:  # noqa: ANN401 - whatever a handler returns

@@ -1,0 +1,420 @@
+//! `RedisQueue` and `MemoryQueue`: the Python face of the queue.
+
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::bridge;
+use super::errors::queue_exception;
+use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::queue::facts::ServerFacts;
+use crate::queue::gather::Gather;
+use crate::queue::{Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue, Stats};
+use crate::runtime;
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "QueueOptions", module = "fraiseql_observers._core")]
+#[derive(Clone)]
+pub struct PyQueueOptions {
+    key_prefix: String,
+    shards: u16,
+    lane: LaneOptions,
+}
+
+#[pymethods]
+impl PyQueueOptions {
+    #[new]
+    #[pyo3(signature = (*, key_prefix, shards, batch_size, max_pending, dedupe_window_secs, completed_retention_secs,
+                        completed_retention_max, dead_letter_max, max_crashes, lease_duration_secs))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keyword arguments, each a setting"
+    )]
+    fn new(
+        key_prefix: String,
+        shards: u16,
+        batch_size: usize,
+        max_pending: u64,
+        dedupe_window_secs: u32,
+        completed_retention_secs: u32,
+        completed_retention_max: u64,
+        dead_letter_max: u64,
+        max_crashes: u32,
+        lease_duration_secs: u32,
+    ) -> PyResult<Self> {
+        if shards == 0 || batch_size == 0 || batch_size > 1000 {
+            return Err(PyValueError::new_err(
+                "shards: at least 1; batch_size: 1 to 1000",
+            ));
+        }
+        Ok(Self {
+            key_prefix,
+            shards,
+            lane: LaneOptions {
+                max_pending,
+                dedupe_window_ms: u64::from(dedupe_window_secs) * 1000,
+                completed_retention_max,
+                completed_retention_ms: u64::from(completed_retention_secs) * 1000,
+                dead_letter_max,
+                max_crashes,
+                batch_size,
+                lease_duration_ms: u64::from(lease_duration_secs) * 1000,
+            },
+        })
+    }
+}
+
+/// The queue's parts in one process. A fork gets parts of its own: the parent's connections are not ours to use, and its
+/// threads are not here.
+struct Parts {
+    pid: u32,
+    engine: Arc<Engine>,
+    gather: Option<Arc<Gather>>,
+}
+
+/// What makes an engine, once per process.
+type Make = dyn Fn() -> Result<Engine, QueueError> + Send + Sync;
+
+/// A queue, for everything in the core that uses one.
+///
+/// The parts are only looked up with the interpreter attached, so that no other thread holds the lock while a thread
+/// forks.
+#[derive(Clone)]
+pub struct PyEngine {
+    make: Arc<Make>,
+    parts: Arc<Mutex<Parts>>,
+    shards: u16,
+}
+
+impl PyEngine {
+    fn new(
+        shards: u16,
+        make: impl Fn() -> Result<Engine, QueueError> + Send + Sync + 'static,
+    ) -> Result<Self, QueueError> {
+        let engine = Arc::new(make()?);
+        let parts = Parts {
+            pid: process::id(),
+            engine,
+            gather: None,
+        };
+        Ok(Self {
+            make: Arc::new(make),
+            parts: Arc::new(Mutex::new(parts)),
+            shards,
+        })
+    }
+
+    fn with_parts<T>(
+        &self,
+        py: Python<'_>,
+        use_parts: impl FnOnce(&mut Parts) -> T,
+    ) -> PyResult<T> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.pid != process::id() {
+            let engine = Arc::new((self.make)().map_err(|error| queue_exception(py, &error))?);
+            let fresh = Parts {
+                pid: process::id(),
+                engine,
+                gather: None,
+            };
+            // Never dropped: that would take the parent's sockets off the event queue that both processes share.
+            std::mem::forget(std::mem::replace(&mut *parts, fresh));
+        }
+        Ok(use_parts(&mut parts))
+    }
+
+    /// The engine of this process.
+    pub fn engine(&self, py: Python<'_>) -> PyResult<Arc<Engine>> {
+        self.with_parts(py, |parts| Arc::clone(&parts.engine))
+    }
+
+    /// What gathers the enqueues of this process.
+    pub fn gather(&self, py: Python<'_>) -> PyResult<Arc<Gather>> {
+        self.with_parts(py, |parts| {
+            let engine = &parts.engine;
+            let start = || Arc::new(Gather::start(Arc::clone(engine), &runtime::handle()));
+            Arc::clone(parts.gather.get_or_insert_with(start))
+        })
+    }
+
+    /// How many shards each queue has.
+    pub const fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// All lanes of a queue.
+    pub fn lanes(&self, queue: &str) -> Vec<Lane> {
+        (0..self.shards)
+            .map(|shard| Lane {
+                queue: queue.to_owned(),
+                shard,
+            })
+            .collect()
+    }
+}
+
+/// The queue that an argument is.
+///
+/// # Errors
+///
+/// `TypeError` where it is none of the two.
+pub fn engine_of(queue: &Bound<'_, PyAny>) -> PyResult<PyEngine> {
+    if let Ok(queue) = queue.cast::<PyRedisQueue>() {
+        return Ok(queue.get().engine.clone());
+    }
+    if let Ok(queue) = queue.cast::<PyMemoryQueue>() {
+        return Ok(queue.get().engine.clone());
+    }
+    let got = queue.get_type().name()?;
+    Err(PyTypeError::new_err(format!(
+        "expected a RedisQueue or a MemoryQueue, got {got}"
+    )))
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "RedisQueue", module = "fraiseql_observers._core")]
+pub struct PyRedisQueue {
+    engine: PyEngine,
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "MemoryQueue", module = "fraiseql_observers._core")]
+pub struct PyMemoryQueue {
+    engine: PyEngine,
+    clock: Option<Arc<ManualClock>>,
+}
+
+#[pymethods]
+impl PyRedisQueue {
+    #[new]
+    #[pyo3(signature = (url, options, *, manual_clock = false))]
+    fn new(
+        py: Python<'_>,
+        url: String,
+        options: &PyQueueOptions,
+        manual_clock: bool,
+    ) -> PyResult<Self> {
+        let PyQueueOptions {
+            key_prefix,
+            shards,
+            lane,
+        } = options.clone();
+        let make = move || {
+            let queue = RedisQueue::new(&url, &key_prefix, lane.clone(), manual_clock)?;
+            Ok(Engine::Redis(Box::new(queue)))
+        };
+        let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
+        Ok(Self { engine })
+    }
+
+    /// Connects and makes sure that the server can hold jobs; resolves to its `ServerFacts`.
+    #[pyo3(signature = (queue = "default"))]
+    fn open<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        bridge::future_into_py(py, open(&self.engine, py, queue)?, facts_to_py)
+    }
+
+    #[pyo3(signature = (queue = "default"))]
+    fn open_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
+        let opened = bridge::block_on(py, open(&self.engine, py, queue)?)?;
+        facts_to_py(py, opened)
+    }
+
+    /// Resolves to the `QueueStats` of each shard of a queue.
+    fn stats<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        bridge::future_into_py(py, stats(&self.engine, py, queue)?, stats_to_py)
+    }
+
+    fn stats_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
+        let counted = bridge::block_on(py, stats(&self.engine, py, queue)?)?;
+        stats_to_py(py, counted)
+    }
+}
+
+#[pymethods]
+impl PyMemoryQueue {
+    /// `now_ms` stops the clock at a time that `set_clock` moves.
+    #[new]
+    #[pyo3(signature = (options, *, now_ms = None))]
+    fn new(py: Python<'_>, options: &PyQueueOptions, now_ms: Option<i64>) -> PyResult<Self> {
+        let clock = now_ms.map(|now_ms| Arc::new(ManualClock::at(now_ms)));
+        let (lane, shards) = (options.lane.clone(), options.shards);
+        let time: Arc<dyn Clock> = match &clock {
+            Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
+            None => Arc::new(SystemClock),
+        };
+        let make = move || {
+            Ok(Engine::Memory(MemoryQueue::new(
+                lane.clone(),
+                Arc::clone(&time),
+            )))
+        };
+        let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
+        Ok(Self { engine, clock })
+    }
+
+    /// Moves a stopped clock.
+    fn set_clock(&self, now_ms: i64) -> PyResult<()> {
+        match &self.clock {
+            Some(clock) => {
+                clock.set(now_ms);
+                Ok(())
+            }
+            None => Err(PyValueError::new_err("this queue's clock runs by itself")),
+        }
+    }
+
+    fn stats<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        bridge::future_into_py(py, stats(&self.engine, py, queue)?, stats_to_py)
+    }
+
+    fn stats_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
+        let counted = bridge::block_on(py, stats(&self.engine, py, queue)?)?;
+        stats_to_py(py, counted)
+    }
+}
+
+type Opened = Result<Option<Arc<ServerFacts>>, QueueError>;
+type Counted = Result<Vec<Stats>, QueueError>;
+
+fn open(
+    engine: &PyEngine,
+    py: Python<'_>,
+    queue: &str,
+) -> PyResult<impl Future<Output = Opened> + Send + 'static> {
+    let (engine, lanes) = (engine.engine(py)?, engine.lanes(queue));
+    Ok(async move {
+        let mut facts = None;
+        for lane in &lanes {
+            facts = engine.open(lane).await?;
+        }
+        Ok(facts)
+    })
+}
+
+fn stats(
+    engine: &PyEngine,
+    py: Python<'_>,
+    queue: &str,
+) -> PyResult<impl Future<Output = Counted> + Send + 'static> {
+    let (engine, lanes) = (engine.engine(py)?, engine.lanes(queue));
+    Ok(async move {
+        let mut all = Vec::with_capacity(lanes.len());
+        for lane in &lanes {
+            all.push(engine.stats(lane).await?);
+        }
+        Ok(all)
+    })
+}
+
+fn facts_to_py(py: Python<'_>, opened: Opened) -> PyResult<Py<PyAny>> {
+    match opened.map_err(|error| queue_exception(py, &error))? {
+        Some(facts) => Ok(Py::new(py, PyServerFacts { facts })?.into_any()),
+        None => Ok(py.None()),
+    }
+}
+
+fn stats_to_py(py: Python<'_>, counted: Counted) -> PyResult<Py<PyAny>> {
+    let shards: Vec<PyStats> = counted
+        .map_err(|error| queue_exception(py, &error))?
+        .into_iter()
+        .map(|stats| PyStats { stats })
+        .collect();
+    Ok(shards.into_pyobject(py)?.into_any().unbind())
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "ServerFacts", module = "fraiseql_observers._core")]
+pub struct PyServerFacts {
+    facts: Arc<ServerFacts>,
+}
+
+#[pymethods]
+impl PyServerFacts {
+    #[getter]
+    fn product(&self) -> &'static str {
+        self.facts.product
+    }
+
+    #[getter]
+    fn version(&self) -> &str {
+        &self.facts.version
+    }
+
+    #[getter]
+    fn run_id(&self) -> &str {
+        &self.facts.run_id
+    }
+
+    #[getter]
+    fn durability(&self) -> &'static str {
+        self.facts.durability.as_str()
+    }
+
+    #[getter]
+    fn maxmemory_policy(&self) -> &str {
+        &self.facts.maxmemory_policy
+    }
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "QueueStats", module = "fraiseql_observers._core")]
+pub struct PyStats {
+    stats: Stats,
+}
+
+#[pymethods]
+impl PyStats {
+    #[getter]
+    fn now_ms(&self) -> i64 {
+        self.stats.now_ms
+    }
+
+    #[getter]
+    fn pending(&self) -> u64 {
+        self.stats.pending
+    }
+
+    #[getter]
+    fn suspects(&self) -> u64 {
+        self.stats.suspects
+    }
+
+    #[getter]
+    fn scheduled(&self) -> u64 {
+        self.stats.scheduled
+    }
+
+    #[getter]
+    fn parked(&self) -> u64 {
+        self.stats.parked
+    }
+
+    #[getter]
+    fn running(&self) -> u64 {
+        self.stats.running
+    }
+
+    #[getter]
+    fn dead(&self) -> u64 {
+        self.stats.dead
+    }
+
+    #[getter]
+    fn counters(&self) -> std::collections::BTreeMap<String, i64> {
+        self.stats.counters.iter().cloned().collect()
+    }
+
+    /// Each worker: its incarnation, who it is (JSON), and when its lease runs out in ms.
+    #[getter]
+    fn workers(&self) -> Vec<(String, String, i64)> {
+        self.stats
+            .workers
+            .iter()
+            .map(|(incarnation, info, expiry)| {
+                (incarnation.as_str().to_owned(), info.clone(), *expiry)
+            })
+            .collect()
+    }
+}
