@@ -1,21 +1,34 @@
-"""The Rust core: events, conditions, matching and backoff.
+"""The Rust core: events, conditions, matching, backoff, the queue and its feed.
 
 Nothing here is public under this name; the package's modules re-export what users should use.
 """
 
-from collections.abc import Mapping
+from asyncio import Future
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, final
 from uuid import UUID
 
+from fraiseql_observers.errors import ObserversError
 from fraiseql_observers.events import EventKind
 
 __all__ = [
+    "DURATION_BUCKETS",
     "Condition",
     "EntityEvent",
+    "Feed",
+    "LeasedJob",
+    "MemoryQueue",
+    "Pipeline",
+    "ProcessSummary",
+    "QueueOptions",
+    "QueueStats",
+    "RedisQueue",
     "RuleMatcher",
+    "ServerFacts",
     "__version__",
     "calculate_backoff",
+    "counters_snapshot",
     "draw_delay",
 ]
 
@@ -287,7 +300,9 @@ class RuleMatcher:
             KeyError: If there is no rule of that name.
         """
 
-    def find(self, event: EntityEvent | bytes | str | dict[str, Any]) -> tuple[list[str], list[tuple[str, int]]]:
+    def find(
+        self, event: EntityEvent | bytes | str | dict[str, Any]
+    ) -> tuple[list[str], list[tuple[str, int]]]:
         """Find the rules that an event fulfils.
 
         Args:
@@ -350,3 +365,357 @@ def draw_delay(
     Source:
         M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
+
+@final
+class ServerFacts:
+    """What a server says of itself."""
+
+    @property
+    def product(self) -> str:
+        """``redis`` or ``valkey``."""
+    @property
+    def version(self) -> str:
+        """Its version, three numbers."""
+    @property
+    def run_id(self) -> str:
+        """Changes with each start and each failover."""
+    @property
+    def durability(self) -> str:
+        """``memory``, ``process`` or ``disk``: what of the accepted outlives a stop, a kill, a power cut."""
+    @property
+    def maxmemory_policy(self) -> str:
+        """What it does when its memory is full."""
+
+@final
+class QueueOptions:
+    """The bounds that a queue keeps; every process that uses it should have the same."""
+
+    def __new__(
+        cls,
+        *,
+        key_prefix: str,
+        shards: int,
+        batch_size: int,
+        max_pending: int,
+        dedupe_window_secs: int,
+        completed_retention_secs: int,
+        completed_retention_max: int,
+        dead_letter_max: int,
+        max_crashes: int,
+        lease_duration_secs: int,
+    ) -> QueueOptions:
+        """Collect the bounds.
+
+        Raises:
+            ValueError: If there is no shard, or ``batch_size`` is not from 1 to 1000.
+        """
+
+@final
+class QueueStats:
+    """How many jobs of one shard are where."""
+
+    @property
+    def now_ms(self) -> int:
+        """The queue's time in ms since 1970."""
+    @property
+    def pending(self) -> int:
+        """Jobs ready to be leased, suspects included."""
+    @property
+    def suspects(self) -> int:
+        """Those of them that wait to be run alone."""
+    @property
+    def scheduled(self) -> int:
+        """Jobs that wait for their time."""
+    @property
+    def parked(self) -> int:
+        """Jobs that wait for a worker that can run them."""
+    @property
+    def running(self) -> int:
+        """Jobs leased."""
+    @property
+    def dead(self) -> int:
+        """Dead letters."""
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened since the shard began; what never happened is absent."""
+    @property
+    def workers(self) -> list[tuple[str, str, int]]:
+        """Each worker: its incarnation, who it is (JSON), when its lease runs out in ms."""
+
+@final
+class ProcessSummary:
+    """What became of one event."""
+
+    @property
+    def matched(self) -> int:
+        """Observers that matched."""
+    @property
+    def jobs_queued(self) -> int:
+        """Jobs stored."""
+    @property
+    def duplicates(self) -> int:
+        """Jobs that the queue knew already."""
+    @property
+    def conditions_skipped(self) -> int:
+        """Observers left out because their condition could not be evaluated."""
+    @property
+    def queueing_errors(self) -> int:
+        """Jobs that were not stored."""
+    @property
+    def job_ids(self) -> list[UUID]:
+        """The jobs stored or known, in the order of observers and actions."""
+    @property
+    def errors(self) -> list[str]:
+        """What went wrong, each text once, at most 100."""
+    @property
+    def is_success(self) -> bool:
+        """Whether every job is stored and every condition was answered."""
+    def failure(self) -> ObserversError | None:
+        """Return why a job was not stored, or ``None``."""
+
+@final
+class Pipeline:
+    """Events to matched rules to jobs to the queue, in one go and off the interpreter."""
+
+    def __new__(
+        cls,
+        matcher: RuleMatcher,
+        queue: RedisQueue | MemoryQueue,
+        *,
+        max_age_secs: int,
+        max_payload_bytes: int,
+        enqueue_timeout_secs: int,
+    ) -> Pipeline:
+        """Prepare a pipeline without rules."""
+    def set_rule(
+        self,
+        name: str,
+        *,
+        action_types: Sequence[str],
+        queue: str,
+        priority: str,
+        delay_secs: int,
+        max_attempts: int,
+        backoff_strategy: str,
+        initial_delay_ms: int,
+        max_delay_ms: int,
+        jitter: str,
+    ) -> None:
+        """Say what jobs a rule of the matcher makes: one per action.
+
+        Raises:
+            ValueError: If a word is not known.
+        """
+    def remove_rule(self, name: str) -> None:
+        """Forget what jobs a rule makes.
+
+        Raises:
+            KeyError: If there is none of this name.
+        """
+    def process(self, events: Iterable[object]) -> Future[list[ProcessSummary]]:
+        """Match events and store their jobs; one summary per event, in their order.
+
+        Args:
+            events: `EntityEvent`, JSON text, or dicts in wire form.
+
+        Raises:
+            EventError: If one of them is no event; nothing is stored then.
+        """
+    def process_blocking(self, events: Iterable[object]) -> list[ProcessSummary]:
+        """Do as `process`, without an event loop; other threads run while it waits."""
+
+@final
+class LeasedJob:
+    """One run of one job under a lease."""
+
+    @property
+    def id(self) -> UUID:
+        """The job."""
+    @property
+    def key(self) -> bytes:
+        """The same for every object that stands for this lease, and for no other lease: 25 bytes."""
+    @property
+    def observer(self) -> str | None:
+        """The observer, or ``None`` for a job enqueued by hand."""
+    @property
+    def action_index(self) -> int:
+        """Which of the observer's actions, from 0."""
+    @property
+    def action_type(self) -> str:
+        """The type of the action."""
+    @property
+    def action(self) -> bytes:
+        """The action as JSON: its type alone where the observer's configuration holds the rest."""
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt; the first is 1."""
+    @property
+    def max_attempts(self) -> int:
+        """Attempts in all."""
+    @property
+    def queue(self) -> str:
+        """The queue it belongs to."""
+    @property
+    def priority(self) -> str:
+        """How urgent it is."""
+    @property
+    def traceparent(self) -> str | None:
+        """The W3C trace context of whoever made it."""
+    @property
+    def event(self) -> EntityEvent:
+        """The event, read when it is first asked for.
+
+        Raises:
+            EventError: If the stored event cannot be read.
+        """
+    @property
+    def event_json(self) -> bytes:
+        """The event's bytes as they were stored."""
+
+@final
+class Feed:
+    """What a worker process does with the queue, in the core's own threads.
+
+    Each of `succeed`, `fail`, `park` and `release` frees the job's slot. The first report decides the job; after the
+    feed's own decision (a timeout, a cancelled job, a lost lease) a report only frees the slot.
+    """
+
+    def __new__(
+        cls,
+        queue: RedisQueue | MemoryQueue,
+        *,
+        queues: Sequence[str],
+        slots: int,
+        lease_duration_secs: int,
+        job_timeout_secs: int,
+        shutdown_timeout_secs: int,
+        poll_interval_ms: int,
+        max_age_secs: int,
+        known_actions: set[str],
+        worker: str,
+        info: str,
+        suspects: bool = False,
+    ) -> Feed:
+        """Prepare a feed.
+
+        Args:
+            queue: Where jobs come from.
+            queues: The names of the queues to serve.
+            slots: Jobs in flight at most.
+            lease_duration_secs: How long a lease lasts unrenewed; it is renewed every third of that.
+            job_timeout_secs: Longest that an attempt may take.
+            shutdown_timeout_secs: How long a stopping process may need to be gone.
+            poll_interval_ms: Longest that an idle feed waits before it looks again.
+            max_age_secs: Longest that a job of a newer schema is parked.
+            known_actions: Action types that this worker runs; jobs of others are parked.
+            worker: Who the worker is, in a job's history.
+            info: Who the worker is, as JSON, for those who look.
+            suspects: Whether to lease the jobs that were running when a worker was lost twice.
+
+        Raises:
+            ValueError: If there is no slot or no queue.
+        """
+    def start(self, on_wake: Callable[[], object]) -> None:
+        """Start leasing; `on_wake` is called on the running loop when there is news, once for however much.
+
+        Raises:
+            RuntimeError: If it was started before, or no loop is running.
+        """
+    def take(self) -> tuple[list[LeasedJob], list[tuple[LeasedJob, str]], list[str]]:
+        """Take all news: jobs to run, jobs to stop with the reason of each, notices."""
+    def begin(self, job: LeasedJob, *, threaded: bool = False) -> bool:
+        """Say whether the side effect of a job may start now; `threaded` if nothing can stop its handler."""
+    def succeed(self, job: LeasedJob, *, status_code: int | None = None) -> None:
+        """Report a success."""
+    def fail(
+        self,
+        job: LeasedJob,
+        *,
+        permanent: bool,
+        error: str,
+        status_code: int | None = None,
+        retry_after_ms: int | None = None,
+        keep: bool = True,
+    ) -> None:
+        """Report a failed attempt; the job's policy decides what becomes of it. `keep`: among the dead letters."""
+    def park(self, job: LeasedJob, reason: str) -> None:
+        """Put a job aside until a worker can run it."""
+    def release(self, job: LeasedJob) -> None:
+        """Give a job back, its attempt not counted."""
+    def set_rules(self, rules: set[tuple[str, int]]) -> None:
+        """Name the rules that there are, as observer and action index; parked jobs of theirs come back."""
+    def stop_leasing(self) -> None:
+        """Lease nothing more."""
+    def drained(self) -> Future[None]:
+        """Wait until no slot is taken and every outcome is written."""
+    def close(self, *, timeout_ms: int) -> Future[tuple[int, int]]:
+        """Give back what has not ended, write outcomes, leave; numbers of jobs released and outcomes unwritten."""
+    def detach(self) -> None:
+        """Take the feed off its loop, after `close`."""
+    @property
+    def slots_taken(self) -> int:
+        """Slots taken."""
+    @property
+    def healthy(self) -> bool:
+        """Whether the queue answered when it was last asked."""
+    @property
+    def lease_age_ms(self) -> int | None:
+        """Milliseconds since the oldest lease was renewed; ``None`` before the first."""
+
+#: The upper bounds of the duration histogram, in seconds.
+DURATION_BUCKETS: tuple[float, ...]
+
+def counters_snapshot() -> bytes:
+    """Return everything that the core of this process has counted, as one JSON object."""
+
+@final
+class RedisQueue:
+    """The queue on a Redis or Valkey server; connects when it is first used, safe for threads, loops and forks."""
+
+    def __new__(cls, url: str, options: QueueOptions, *, manual_clock: bool = False) -> RedisQueue:
+        """Prepare a queue.
+
+        Args:
+            url: ``redis://``, ``rediss://`` or ``unix://``.
+            options: The bounds that it keeps.
+            manual_clock: For tests: whether the time is read from the clock key of each shard.
+
+        Raises:
+            ServerUnsuitable: If the url is none.
+        """
+    def open(self, queue: str = "default") -> Future[ServerFacts]:
+        """Connect, and make sure that the server can hold jobs.
+
+        Raises:
+            QueueUnavailable: If it cannot be reached or is not ready.
+            QueueRefused: If it refuses the login or a command.
+            ServerUnsuitable: If it is too old, evicts keys, or holds keys of another program under our prefix.
+        """
+    def open_blocking(self, queue: str = "default") -> ServerFacts:
+        """Do as `open`, without an event loop."""
+    def stats(self, queue: str) -> Future[list[QueueStats]]:
+        """Count the jobs of a queue: one result per shard."""
+    def stats_blocking(self, queue: str) -> list[QueueStats]:
+        """Do as `stats`, without an event loop."""
+
+@final
+class MemoryQueue:
+    """The queue in this process, gone with it: the same steps without a server."""
+
+    def __new__(cls, options: QueueOptions, *, now_ms: int | None = None) -> MemoryQueue:
+        """Prepare a queue.
+
+        Args:
+            options: The bounds that it keeps.
+            now_ms: Stops the clock at a time in ms since 1970 that `set_clock` moves.
+        """
+    def set_clock(self, now_ms: int) -> None:
+        """Move a stopped clock.
+
+        Raises:
+            ValueError: If the clock runs by itself.
+        """
+    def stats(self, queue: str) -> Future[list[QueueStats]]:
+        """Count the jobs of a queue: one result per shard."""
+    def stats_blocking(self, queue: str) -> list[QueueStats]:
+        """Do as `stats`, without an event loop."""

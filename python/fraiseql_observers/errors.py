@@ -13,10 +13,12 @@ ObserversError                      code (OBnnn), transient
 │   ├── QueueFull                   the bound or the memory is reached; nothing was stored
 │   ├── DurabilityNotConfirmed      stored perhaps; the same id may be tried again
 │   ├── LeaseLost                   drop the result, another worker owns the job
+│   ├── QueueRefused                the server refuses the login or a command
 │   ├── ServerUnsuitable            the server is too old, evicts keys, or keeps less than asked
 │   └── CorruptJob                  dead letter at once, never retry
 └── ActionError
     ├── RetryableError              the attempt failed; another may succeed (retry_after)
+    │   └── ActionTimeout           the attempt ran out of time
     └── PermanentError              no attempt will succeed
 ```
 """
@@ -27,10 +29,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fraiseql_observers.executor import ProcessSummary
+    from fraiseql_observers.problems import Problem
 
 __all__ = [
     "ActionError",
+    "ActionTimeout",
     "ConditionError",
     "ConditionEvalError",
     "ConditionSyntaxError",
@@ -43,6 +49,7 @@ __all__ = [
     "PermanentError",
     "QueueError",
     "QueueFull",
+    "QueueRefused",
     "QueueUnavailable",
     "RetryableError",
     "ServerUnsuitable",
@@ -64,9 +71,18 @@ class ObserversError(Exception):
 
 
 class ConfigError(ObserversError, ValueError):
-    """A configuration is not valid; the text lists every mistake with file, line, key and what is allowed."""
+    """A configuration is not valid; the text lists every mistake with file, line, key and what is allowed.
+
+    Args:
+        message: All mistakes, for people.
+        problems: The same mistakes one by one, for programs; empty where there is nothing to tell apart.
+    """
 
     code = "OB001"
+
+    def __init__(self, message: str = "", problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class UnsupportedAction(ConfigError):
@@ -146,6 +162,10 @@ class LeaseLost(QueueError):
     """The lease has passed on: another worker owns the job, so the result must be dropped."""
 
 
+class QueueRefused(QueueError):
+    """The server refuses the login, or the user may not run a command; trying again does not help."""
+
+
 class ServerUnsuitable(QueueError):
     """The server must not hold jobs: too old, evicting keys, or keeping less than the durability asked for."""
 
@@ -182,7 +202,13 @@ class RetryableError(ActionError):
         self, message: str = "", *, retry_after: timedelta | None = None, status_code: int | None = None
     ) -> None:
         super().__init__(message, status_code=status_code)
+        if retry_after is not None and not isinstance(retry_after, timedelta):
+            raise TypeError("retry_after must be a timedelta or None")
         self.retry_after = retry_after
+
+
+class ActionTimeout(RetryableError):
+    """The attempt ran out of time; whether the other side acted on it is unknown."""
 
 
 class PermanentError(ActionError):

@@ -6,10 +6,13 @@ pub mod backoff;
 pub mod clock;
 pub mod condition;
 pub mod event;
+pub mod feed;
 pub mod instant;
 pub mod job;
 pub mod json;
 pub mod matcher;
+pub mod metrics;
+pub mod pipeline;
 pub mod queue;
 pub mod runtime;
 

@@ -10,6 +10,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::condition::{EvalError, SyntaxError};
 use crate::event::EventError;
+use crate::queue::QueueError;
 
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -64,4 +65,17 @@ pub fn condition_not_text(source: &Bound<'_, PyString>, error: &PyErr) -> PyErr 
     let offset = start.unwrap_or_default();
     let message = format!("a lone surrogate is no text at offset {offset}");
     exception(py, "ConditionSyntaxError", (message, source, offset))
+}
+
+/// The exception for an error of the queue.
+pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
+    let name = match error {
+        QueueError::Unavailable(_) => "QueueUnavailable",
+        QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
+        QueueError::Full(_) => "QueueFull",
+        QueueError::Refused(_) => "QueueRefused",
+        QueueError::Unsuitable(_) => "ServerUnsuitable",
+        QueueError::Corrupt(_) => "CorruptJob",
+    };
+    exception(py, name, (error.to_string(),))
 }

@@ -46,14 +46,23 @@ impl EntityEvent {
 ///
 /// `EventError` if it is a bad event, `TypeError` if it is none of these.
 pub fn event_from_py(object: &Bound<'_, PyAny>) -> PyResult<Arc<Event>> {
+    event_from_py_within(object, DEFAULT_MAX_BYTES)
+}
+
+/// As [`event_from_py`], with another bound on what is read.
+///
+/// # Errors
+///
+/// As of [`event_from_py`].
+pub fn event_from_py_within(object: &Bound<'_, PyAny>, max_bytes: usize) -> PyResult<Arc<Event>> {
     if let Ok(event) = object.cast::<EntityEvent>() {
         return Ok(event.get().event.clone());
     }
     if let Ok(dict) = object.cast::<PyDict>() {
-        return from_fields(dict, DEFAULT_MAX_BYTES).map(Arc::new);
+        return from_fields(dict, max_bytes).map(Arc::new);
     }
     with_text(object, "an EntityEvent, bytes, str or dict", |json| {
-        Event::from_json(json, DEFAULT_MAX_BYTES)
+        Event::from_json(json, max_bytes)
     })
     .map(Arc::new)
 }

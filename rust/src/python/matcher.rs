@@ -23,6 +23,13 @@ pub struct RuleMatcher {
     matcher: Arc<Matcher>,
 }
 
+impl RuleMatcher {
+    /// The matcher itself, for the parts of the core that run without the interpreter.
+    pub fn matcher(&self) -> Arc<Matcher> {
+        Arc::clone(&self.matcher)
+    }
+}
+
 #[pymethods]
 impl RuleMatcher {
     #[new]

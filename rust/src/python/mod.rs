@@ -1,9 +1,20 @@
 //! The Python face of the core: the only folder that imports `PyO3`.
 
 mod backoff;
+mod bridge;
 mod condition;
 mod convert;
 mod errors;
 mod event;
+mod feed;
+mod job;
+mod jobs;
+mod lane;
 mod matcher;
 mod module;
+mod pipeline;
+mod queue;
+mod stats;
+mod steps;
+mod view;
+mod waiting;

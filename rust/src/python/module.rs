@@ -6,6 +6,9 @@ use pyo3::prelude::*;
 #[pymodule(name = "_core")]
 mod core_module {
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    use crate::metrics::DURATION_BUCKETS;
 
     #[pymodule_export]
     use crate::python::backoff::{calculate_backoff, draw_delay};
@@ -14,10 +17,29 @@ mod core_module {
     #[pymodule_export]
     use crate::python::event::EntityEvent;
     #[pymodule_export]
+    use crate::python::feed::{PyFeed, PyLeasedJob, counters_snapshot};
+    #[pymodule_export]
+    use crate::python::job::PyJob;
+    #[pymodule_export]
+    use crate::python::jobs::PyQueue;
+    #[pymodule_export]
+    use crate::python::lane::{PyBlockingLane, PyLane};
+    #[pymodule_export]
     use crate::python::matcher::RuleMatcher;
+    #[pymodule_export]
+    use crate::python::pipeline::{PyPipeline, PySummary};
+    #[pymodule_export]
+    use crate::python::queue::{PyMemoryQueue, PyQueueOptions, PyRedisQueue};
+    #[pymodule_export]
+    use crate::python::stats::{PyServerFacts, PyStats};
+    #[pymodule_export]
+    use crate::python::steps::{PyFound, PyLease, PyTurn};
+    #[pymodule_export]
+    use crate::python::view::{PyAttempt, PyJobView};
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        m.add("DURATION_BUCKETS", PyTuple::new(m.py(), DURATION_BUCKETS)?)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

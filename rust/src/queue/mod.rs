@@ -4,17 +4,22 @@
 //! state is one atomic step of a lane; what a step promises is written at the head of its script. `RedisQueue`
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
+pub mod engine;
 pub mod error;
 pub mod facts;
+pub mod gather;
 mod inspect;
 pub mod keys;
 pub mod link;
 pub mod memory;
+pub mod overview;
 pub mod record;
 pub mod redis;
 mod reply;
 pub mod scripts;
+pub mod view;
 
+pub use engine::Engine;
 pub use error::QueueError;
 pub use memory::MemoryQueue;
 pub use redis::RedisQueue;
@@ -146,6 +151,20 @@ pub struct Lane {
     pub queue: String,
     /// The shard's number, below the number of shards.
     pub shard: u16,
+}
+
+impl Lane {
+    /// The lane of a job: its queue, and the shard that its id falls to.
+    pub fn of(queue: &str, id: Uuid, shards: u16) -> Self {
+        let (high, low) = id.as_u64_pair();
+        // Ids of version 7 start with the time, so both halves take part.
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let shard = u16::try_from(mixed % u64::from(shards.max(1))).unwrap_or(0);
+        Self {
+            queue: queue.to_owned(),
+            shard,
+        }
+    }
 }
 
 /// When a job may start.
@@ -399,6 +418,8 @@ impl Ending {
 pub struct Found {
     /// Where it is.
     pub place: Place,
+    /// Its id and priority, save for a job that is pending, whose bytes alone know, or has ended.
+    pub member: Option<Member>,
     /// Its bytes, while it has not ended.
     pub bytes: Option<bytes::Bytes>,
     /// Its packed history.

@@ -1,0 +1,196 @@
+"""The sections of a configuration file, each a frozen model with default, unit and range of every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from fraiseql_observers.config.redis_url import ALLOWED_REDIS_URLS, check_redis_url, shown_redis_url
+from fraiseql_observers.problems import ProblemKind
+from fraiseql_observers.settings import QUEUE_NAME_PATTERN, Conflict, Settings, refusal
+
+__all__ = [
+    "SECTIONS",
+    "JobQueueConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "SecurityConfig",
+    "StorageConfig",
+    "WorkerConfig",
+]
+
+QueueName = Annotated[str, Field(pattern=QUEUE_NAME_PATTERN)]
+
+
+class JobQueueConfig(Settings):
+    """``[job_queue]``, environment ``FRAISEQL_JOB_QUEUE_*``: where jobs are kept and how they are retried.
+
+    Attributes:
+        url: The Redis or Valkey server; its password is in no message.
+        batch_size: The most jobs per round trip, enqueue and lease (1–1000).
+        batch_timeout_secs: The longest that `buffered()` holds a partial batch (1–300).
+        max_retries: Retries after the first execution where an observer sets none (1–100).
+        worker_concurrency: Actions in flight per worker process (1–100).
+        poll_interval_ms: The longest an idle worker blocks before it looks again (100–10000).
+        initial_delay_ms: The first delay before a retry (10–10000), at most `max_delay_ms`.
+        max_delay_ms: The longest delay before a retry (100–300000).
+    """
+
+    url: Annotated[str, AfterValidator(check_redis_url)] = Field(
+        default="redis://localhost:6379", json_schema_extra={"allowed": ALLOWED_REDIS_URLS}
+    )
+    batch_size: int = Field(default=100, ge=1, le=1000)
+    batch_timeout_secs: int = Field(default=5, ge=1, le=300)
+    max_retries: int = Field(default=3, ge=1, le=100)
+    worker_concurrency: int = Field(default=10, ge=1, le=100)
+    poll_interval_ms: int = Field(default=500, ge=100, le=10_000)
+    initial_delay_ms: int = Field(default=100, ge=10, le=10_000)
+    max_delay_ms: int = Field(default=5000, ge=100, le=300_000)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and messages, without user and password."""
+        return shown_redis_url(self.url)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show the URL without its password."""
+        for name, value in super().__repr_args__():
+            yield name, self.shown_url if name == "url" else value
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield the conflict of the two delays, if there is one."""
+        if self.initial_delay_ms > self.max_delay_ms:
+            yield Conflict(
+                ("initial_delay_ms", "max_delay_ms"),
+                f"initial_delay_ms ({self.initial_delay_ms}) is above max_delay_ms ({self.max_delay_ms}); "
+                "allowed: at most max_delay_ms",
+            )
+
+
+class WorkerConfig(Settings):
+    """``[worker]``, environment ``FRAISEQL_WORKER_*``: how worker processes run.
+
+    Attributes:
+        queues: The queues that are worked, in the environment separated by commas.
+        lease_duration_secs: How long a silent worker's jobs stay its own (5–3600).
+        job_timeout_secs: The longest an attempt may run (1–3600); a webhook's timeout must be shorter.
+        shutdown_timeout_secs: How long running jobs may finish after a stop signal (0–3600).
+        processes: Worker processes (1–64).
+        max_crashes: Lost workers after which a job is dead-lettered (3–100).
+        max_jobs_per_process: Jobs after which a process is replaced; 0 is never.
+        max_memory_mb: Resident memory above which a process is replaced; 0 is never.
+    """
+
+    queues: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64, strict=False)] = ("default",)
+    lease_duration_secs: int = Field(default=30, ge=5, le=3600)
+    job_timeout_secs: int = Field(default=60, ge=1, le=3600)
+    shutdown_timeout_secs: int = Field(default=25, ge=0, le=3600)
+    processes: int = Field(default=1, ge=1, le=64)
+    max_crashes: int = Field(default=3, ge=3, le=100)
+    max_jobs_per_process: int = Field(default=0, ge=0, le=1_000_000_000)
+    max_memory_mb: int = Field(default=0, ge=0, le=1_048_576)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield a conflict for a queue that is named twice."""
+        if len(set(self.queues)) < len(self.queues):
+            yield Conflict(
+                ("queues",), "names a queue twice; allowed: each queue once", ProblemKind.DUPLICATE
+            )
+
+
+def _check_durability(level: str) -> str:
+    levels = ("auto", "memory", "process", "disk")
+    if level.startswith("replica:"):
+        raise refusal(ProblemKind.UNSUPPORTED, "replica:n is not supported by this version; use disk at most")
+    if level not in levels:
+        raise refusal(ProblemKind.ENUM, f"the string {level[:80]!a}; allowed: one of {', '.join(levels)}")
+    return level
+
+
+class StorageConfig(Settings):
+    """``[storage]``, environment ``FRAISEQL_STORAGE_*``: names, bounds and durability of what is kept.
+
+    Attributes:
+        key_prefix: The start of every Redis key.
+        shards: Parts that each queue is spread over (1–256).
+        durability: ``auto`` (what the server proves), ``memory``, ``process`` or ``disk``.
+        enqueue_timeout_secs: The longest an enqueue waits for the server (1–60).
+        max_pending: Pending jobs above which an enqueue is refused; 0 is no bound.
+        dedupe_window_secs: How long the id of an ended job is remembered (60–604800).
+        completed_retention_secs: How long a finished job's record stays (0–2592000; 0 is not at all).
+        completed_retention_max: Records of finished jobs that stay (0–10000000; 0 is none).
+        dead_letter_max: Dead letters above which the oldest are trimmed (1–10000000).
+        max_age_secs: The longest a job may live from when it is first due (60–2592000).
+        max_payload_bytes: The largest event (1024–16777216).
+    """
+
+    later_keys: ClassVar[dict[str, str]] = {"spool_dir": "spool_dir is not supported by this version"}
+
+    key_prefix: str = Field(default="fraiseql", pattern=QUEUE_NAME_PATTERN)
+    shards: int = Field(default=1, ge=1, le=256)
+    durability: Annotated[str, AfterValidator(_check_durability)] = Field(
+        default="auto", json_schema_extra={"allowed": "one of auto, memory, process, disk"}
+    )
+    enqueue_timeout_secs: int = Field(default=5, ge=1, le=60)
+    max_pending: int = Field(default=0, ge=0, le=1_000_000_000)
+    dedupe_window_secs: int = Field(default=3600, ge=60, le=604_800)
+    completed_retention_secs: int = Field(default=3600, ge=0, le=2_592_000)
+    completed_retention_max: int = Field(default=10_000, ge=0, le=10_000_000)
+    dead_letter_max: int = Field(default=100_000, ge=1, le=10_000_000)
+    max_age_secs: int = Field(default=259_200, ge=60, le=2_592_000)
+    max_payload_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216)
+
+
+class MetricsConfig(Settings):
+    """``[metrics]``, environment ``FRAISEQL_METRICS_*``: the worker's metrics page.
+
+    Attributes:
+        enabled: Whether there is one.
+        host: The address it listens on.
+        port: Its port (0–65535); 0 takes a free one, which the worker logs.
+    """
+
+    enabled: bool = True
+    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]{1,253}$")
+    port: int = Field(default=9464, ge=0, le=65_535)
+
+
+class SecurityConfig(Settings):
+    """``[security]``, environment ``FRAISEQL_SECURITY_*``: exceptions from what destinations are refused.
+
+    Attributes:
+        allow_hosts: Hosts, as a URL names them, that may resolve to addresses that are not public; with
+            ``host:port`` for one port only. In the environment separated by commas.
+    """
+
+    allow_hosts: Annotated[
+        tuple[
+            Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(:[0-9]{1,5})?$")], ...
+        ],
+        Field(max_length=1000, strict=False),
+    ] = ()
+
+
+class LogConfig(Settings):
+    """``[log]``, environment ``FRAISEQL_LOG_*``: what the worker and the command write.
+
+    Attributes:
+        level: The least severe level that is written.
+        format: ``text``, ``json``, or ``auto``: text on a terminal, JSON elsewhere.
+    """
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+#: The model of each section, by its name in the file.
+SECTIONS: dict[str, type[Settings]] = {
+    "job_queue": JobQueueConfig,
+    "worker": WorkerConfig,
+    "storage": StorageConfig,
+    "metrics": MetricsConfig,
+    "security": SecurityConfig,
+    "log": LogConfig,
+}

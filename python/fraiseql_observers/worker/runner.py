@@ -1,0 +1,130 @@
+"""One process's share of a worker: it leases, dispatches, and ends in one of four ways."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from fraiseql_observers.worker.contract import Feed, LeasedJob, Rules
+from fraiseql_observers.worker.dispatch import Dispatcher
+from fraiseql_observers.worker.shutdown import drain
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without any suspect before their process ends: new ones then do not need a start of Python each.
+SUSPECTS_LINGER_SECS: Final = 1.0
+
+
+class Ending(Enum):
+    """Why a runner has ended."""
+
+    #: It was told to stop, and what ran has ended or was given back.
+    STOPPED = "stopped"
+    #: It was told to leave at once.
+    LEFT = "left"
+    #: The process should be replaced.
+    REPLACE = "replace"
+    #: It ran suspects, and none is left.
+    NO_SUSPECTS = "no suspects"
+
+
+class Runner:
+    """Runs jobs until it is told to end.
+
+    Args:
+        feed: Not yet started.
+        rules: What runs a job.
+        grace_secs: How long running jobs may go on when the runner ends.
+        on_suspects: Called when jobs wait that have to be run alone by another process.
+        on_stuck: Called when a job does not end though it was cancelled; its slot is lost to this process.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        rules: Rules,
+        *,
+        grace_secs: float,
+        on_suspects: Callable[[], None],
+        on_stuck: Callable[[LeasedJob], None],
+    ) -> None:
+        self._feed = feed
+        self._grace_secs = grace_secs
+        self._on_suspects = on_suspects
+        self._dispatcher = Dispatcher(feed, rules, on_notice=self._take_notice, on_stuck=on_stuck)
+        self._loop = asyncio.get_running_loop()
+        self._ending: asyncio.Future[Ending] = self._loop.create_future()
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> Ending:
+        """Lease and run jobs until `end` or `leave` is called, then drain.
+
+        If the task is cancelled, what runs is released at once.
+        """
+        self._feed.start(self._dispatcher.on_wake)
+        self._feed.set_rules(self._dispatcher.rules.names)
+        try:
+            await asyncio.shield(self._ending)
+        except asyncio.CancelledError:
+            self.leave()
+            await self._drain()
+            raise
+        await self._drain()
+        return Ending.LEFT if self._hurry.is_set() else self._ending.result()
+
+    def end(self, ending: Ending) -> bool:
+        """Stop leasing and finish what runs. The first call decides how it ends, unless `leave` follows.
+
+        Returns:
+            Whether it was the first call.
+        """
+        if self._ending.done():
+            return False
+        self._ending.set_result(ending)
+        return True
+
+    def leave(self) -> None:
+        """Release what runs, at once."""
+        self._hurry.set()
+        self.end(Ending.LEFT)
+
+    async def use(self, rules: Rules) -> None:
+        """Take other rules for the jobs that start from now on; parked jobs may have one again.
+
+        It returns when no job runs any more under the rules before.
+        """
+        self._dispatcher.rules = rules
+        self._feed.set_rules(rules.names)
+        await self._dispatcher.until_unused()
+
+    @property
+    def started(self) -> int:
+        """How many jobs have been started."""
+        return self._dispatcher.started
+
+    @property
+    def left_behind(self) -> int:
+        """How many jobs have not ended though the runner has."""
+        return self._dispatcher.running
+
+    async def _drain(self) -> None:
+        await drain(self._feed, self._dispatcher, grace_secs=self._grace_secs, hurry=self._hurry)
+
+    def _take_notice(self, notice: str) -> None:
+        match notice.partition(":")[0]:
+            case "suspects_waiting":
+                self._on_suspects()
+            case "suspects_done":
+                self._loop.call_later(SUSPECTS_LINGER_SECS, self._end_without_suspects, self.started)
+            case "queue_up" | "reclaimed":
+                logger.info("%s", notice)
+            case _:
+                logger.warning("%s", notice)
+
+    def _end_without_suspects(self, started_before: int) -> None:
+        # One lane may be empty while another still hands out; and the last one may run longer than the linger.
+        if self.started == started_before and not self._dispatcher.running:
+            self.end(Ending.NO_SUSPECTS)

@@ -1,0 +1,89 @@
+//! Beats: the lease is renewed every third of its length, on a connection of their own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::job::Cause;
+use super::shared::Shared;
+
+/// Pause before a beat is tried again that found no answer.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The beat task; one lane after the other, since a beat takes a fraction of a millisecond.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut pause = shared.options.lease_duration / 3;
+    while !shared.closed() {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = any_beat_now(&shared) => {}
+            () = shared.until_closed() => return,
+        }
+        pause = shared.options.lease_duration / 3;
+        for place in 0..shared.lanes.len() {
+            if !beat(&shared, place).await {
+                pause = AGAIN;
+            }
+        }
+    }
+}
+
+/// Waits until a lane asks for a beat out of turn. One notice is enough: the round serves all lanes.
+async fn any_beat_now(shared: &Shared) {
+    match shared.lanes.first() {
+        Some(lane) => lane.beat_now.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Renews the lease of one lane; false where there was no answer.
+async fn beat(shared: &Shared, place: usize) -> bool {
+    let lane = &shared.lanes[place];
+    let (incarnation, joined, heard) = {
+        let mut identity = lane.identity();
+        (
+            identity.incarnation.clone(),
+            identity.joined,
+            std::mem::take(&mut identity.heard),
+        )
+    };
+    if !joined {
+        return true;
+    }
+    let sent_at = Instant::now();
+    let beat = match shared.engine.beat(&lane.lane, &incarnation, &heard).await {
+        Ok(beat) => beat,
+        Err(error) => {
+            shared.note_health(Err(&error));
+            lane.identity().heard.extend(heard);
+            return false;
+        }
+    };
+    if !beat.alive {
+        shared.lose(place, &incarnation);
+        shared.woken.notify_one();
+        return true;
+    }
+    lane.renewed(&incarnation, sent_at);
+    if beat.cancelled.is_empty() {
+        return true;
+    }
+    let running: Vec<_> = shared
+        .inner()
+        .held
+        .values()
+        .filter(|job| job.lane == place && beat.cancelled.contains(&job.token.member))
+        .cloned()
+        .collect();
+    for job in running {
+        if job.end().is_some() {
+            shared.tell_to_stop(job, Cause::Cancelled);
+        }
+    }
+    let mut identity = lane.identity();
+    if identity.incarnation == incarnation {
+        identity.heard.extend(beat.cancelled);
+    }
+    true
+}

@@ -1,0 +1,92 @@
+//! What a feed knows of one lane: who it is there, and how long its lease is good for.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::queue::{Incarnation, Lane, Member};
+
+/// No side effect starts in the last part of a lease: at least this long, or a fifth of it if that is more.
+const LEAST_MARGIN: Duration = Duration::from_secs(2);
+
+pub(super) struct Identity {
+    pub(super) incarnation: Incarnation,
+    pub(super) joined: bool,
+    /// Number of the lease call to come; repeated until its answer is known.
+    pub(super) call: u64,
+    /// Whether a lease call was sent whose answer never came.
+    pub(super) uncertain: bool,
+    /// When the request was sent that last renewed the lease, by this process's monotonic clock.
+    pub(super) renewed_at: Option<Instant>,
+    /// Cancelled members that the next beat says we have heard of.
+    pub(super) heard: Vec<Member>,
+}
+
+impl Identity {
+    fn new() -> Self {
+        Self {
+            incarnation: Incarnation::random(),
+            joined: false,
+            call: 1,
+            uncertain: false,
+            renewed_at: None,
+            heard: Vec::new(),
+        }
+    }
+}
+
+pub(super) struct FeedLane {
+    pub(super) lane: Lane,
+    lease: Duration,
+    identity: Mutex<Identity>,
+    pub(super) beat_now: Notify,
+}
+
+impl FeedLane {
+    pub(super) fn new(lane: Lane, lease: Duration) -> Self {
+        Self {
+            lane,
+            lease,
+            identity: Mutex::new(Identity::new()),
+            beat_now: Notify::new(),
+        }
+    }
+
+    pub(super) fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a new identity where the old one has lost its lease; false where that has been done already.
+    pub(super) fn start_anew(&self, lost: &Incarnation) -> bool {
+        let mut identity = self.identity();
+        let current = identity.incarnation == *lost;
+        if current {
+            *identity = Identity::new();
+        }
+        current
+    }
+
+    /// Notes that a request sent at `sent_at` has renewed the lease.
+    pub(super) fn renewed(&self, incarnation: &Incarnation, sent_at: Instant) {
+        let mut identity = self.identity();
+        if identity.incarnation == *incarnation {
+            identity.renewed_at = identity.renewed_at.max(Some(sent_at));
+        }
+    }
+
+    /// Whether a side effect may still start under this identity.
+    pub(super) fn may_start(&self, incarnation: &Incarnation) -> bool {
+        let identity = self.identity();
+        let margin = LEAST_MARGIN.max(self.lease / 5);
+        identity.incarnation == *incarnation
+            && identity
+                .renewed_at
+                .is_some_and(|at| at.elapsed() + margin < self.lease)
+    }
+
+    /// How long ago the lease was last renewed.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.identity().renewed_at.map(|at| at.elapsed())
+    }
+}

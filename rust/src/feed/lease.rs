@@ -1,0 +1,421 @@
+//! Leasing: asking for jobs when slots are free, and knowing when to ask.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::job::{Decoded, Job};
+use crate::metrics::{COUNTERS, Failure};
+use crate::queue::record::{self, History};
+use crate::queue::{Incarnation, Lease, Nack, QueueError, Source, Standing, Token, Turn, Verdict};
+
+use super::job::{Cause, LeasedJob};
+use super::report::{Change, Pending, failure};
+use super::shared::Shared;
+
+/// How long a feed with a few free slots waits for more of them, so that one call fills many.
+const GROUPING: Duration = Duration::from_millis(2);
+
+/// First and longest pause after a failure that may pass; the drawn pause is between half of it and all of it.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Outcomes that may wait to be written before nothing more is leased.
+const MOST_UNWRITTEN: usize = 4_000;
+
+/// What the turns of one round have found.
+#[derive(Default)]
+struct Round {
+    leased: usize,
+    waiting: bool,
+    next_due: Option<Instant>,
+}
+
+/// The lease task.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut first = 0;
+    let mut pause = FIRST_PAUSE;
+    let mut watching = false;
+    while !shared.stopping() {
+        let mut round = Round::default();
+        let mut failed = false;
+        for step in 0..shared.lanes.len() {
+            let place = (first + step) % shared.lanes.len();
+            let result = take_turn(&shared, place, wanted(&shared), &mut round).await;
+            shared.note_health(result.as_ref().copied());
+            failed |= result.is_err();
+        }
+        first = (first + 1) % shared.lanes.len().max(1);
+        if failed {
+            let part = shared.with_random(|random| 0.5 + random.f64() / 2.0);
+            tokio::select! {
+                () = sleep(pause.mul_f64(part)) => {}
+                () = shared.until_stopping() => {}
+            }
+            pause = LONGEST_PAUSE.min(pause * 2);
+            continue;
+        }
+        pause = FIRST_PAUSE;
+        rest(&shared, &round, &mut watching).await;
+    }
+    shared.settled.store(true, Relaxed);
+    shared.quiet.notify_waiters();
+}
+
+/// Waits until the lease task has ended, then asks once more for what an unanswered call may have leased.
+pub(super) async fn settle(shared: &Shared) {
+    loop {
+        let changed = shared.quiet.notified();
+        if shared.settled.load(Relaxed) {
+            break;
+        }
+        changed.await;
+    }
+    for place in 0..shared.lanes.len() {
+        let uncertain = shared.lanes[place].identity().uncertain;
+        if uncertain {
+            // Without an answer the jobs come back when the lease has run out.
+            let _ = take_turn(shared, place, 0, &mut Round::default()).await;
+        }
+    }
+}
+
+fn wanted(shared: &Shared) -> usize {
+    let inner = shared.inner();
+    if shared.stopping() || inner.outbox.len() + inner.writing > MOST_UNWRITTEN {
+        0
+    } else {
+        inner.free
+    }
+}
+
+/// Waits for a reason to ask again.
+async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
+    let poll = shared.options.poll_interval;
+    let due = round.next_due.map_or(poll, |at| {
+        at.saturating_duration_since(Instant::now()).min(poll)
+    });
+    if wanted(shared) == 0 {
+        if std::mem::take(watching) {
+            // Somebody with free slots shall watch the next due time instead. A token lost here costs a poll interval.
+            for lane in &shared.lanes {
+                let _ = shared.engine.pass_on_wake(&lane.lane).await;
+            }
+        }
+        tokio::select! {
+            () = shared.room.notified() => {}
+            () = sleep(poll) => return,
+            () = shared.until_stopping() => return,
+        }
+        gather_room(shared).await;
+    } else if round.waiting {
+        gather_room(shared).await;
+    } else {
+        *watching = round.next_due.is_some();
+        tokio::select! {
+            () = shared.woken.notified() => {}
+            () = sleep(due) => {}
+            () = shared.until_stopping() => {}
+        }
+    }
+}
+
+/// Lets a few more slots become free, where less than half of them are.
+async fn gather_room(shared: &Shared) {
+    let half = shared.options.slots.div_ceil(2);
+    let grouped = async {
+        while shared.inner().free < half {
+            shared.room.notified().await;
+        }
+    };
+    tokio::select! {
+        () = grouped => {}
+        () = sleep(GROUPING) => {}
+        () = shared.until_stopping() => {}
+    }
+}
+
+/// The wake task: blocks on the queue's tokens while this worker could take jobs.
+pub(super) async fn listen(shared: Arc<Shared>) {
+    let lanes: Vec<_> = shared.lanes.iter().map(|lane| lane.lane.clone()).collect();
+    while !shared.stopping() {
+        if wanted(&shared) == 0 {
+            tokio::select! {
+                () = sleep(shared.options.poll_interval) => {}
+                () = shared.listen_again.notified() => {}
+                () = shared.until_stopping() => {}
+            }
+            continue;
+        }
+        let token = tokio::select! {
+            token = shared.engine.wait_for_wake(&lanes) => token,
+            () = shared.until_stopping() => break,
+        };
+        match token {
+            Ok(false) => {}
+            Ok(true) if wanted(&shared) > 0 => shared.woken.notify_one(),
+            // The slots were filled in the meantime: somebody else shall have the token.
+            Ok(true) => {
+                for lane in &lanes {
+                    let _ = shared.engine.pass_on_wake(lane).await;
+                }
+            }
+            Err(_) => sleep(FIRST_PAUSE.max(shared.options.poll_interval)).await,
+        }
+    }
+}
+
+/// One turn on one lane: joins where that is due, asks, and deals out the answer.
+async fn take_turn(
+    shared: &Shared,
+    place: usize,
+    want: usize,
+    round: &mut Round,
+) -> Result<(), QueueError> {
+    let lane = &shared.lanes[place];
+    let (incarnation, joined, call) = {
+        let identity = lane.identity();
+        (identity.incarnation.clone(), identity.joined, identity.call)
+    };
+    if !joined {
+        let sent_at = Instant::now();
+        shared
+            .engine
+            .join(&lane.lane, &incarnation, &shared.options.info)
+            .await?;
+        lane.identity().joined = true;
+        lane.renewed(&incarnation, sent_at);
+    }
+    let asked_at = Instant::now();
+    lane.identity().uncertain = true;
+    let turn = shared
+        .engine
+        .turn(&lane.lane, &incarnation, call, want, shared.options.source)
+        .await?;
+    {
+        let mut identity = lane.identity();
+        if identity.incarnation == incarnation {
+            identity.uncertain = false;
+            identity.call += 1;
+        }
+    }
+    match turn.standing {
+        Standing::Lost => {
+            shared.lose(place, &incarnation);
+            round.waiting = true;
+            return Ok(());
+        }
+        Standing::Expired => lane.beat_now.notify_one(),
+        Standing::Alive => {}
+    }
+    round.leased += turn.leases.len();
+    round.waiting |= turn.standing == Standing::Alive
+        && match shared.options.source {
+            Source::Pending => turn.waiting > 0,
+            Source::Suspects => turn.suspects > 0,
+        };
+    if let Some(due_ms) = turn.next_due_ms {
+        let ahead_ms = u64::try_from(due_ms - turn.now_ms).unwrap_or(0);
+        let due = Instant::now() + Duration::from_millis(ahead_ms);
+        round.next_due = Some(round.next_due.map_or(due, |at| at.min(due)));
+    }
+    match shared.options.source {
+        Source::Pending if turn.suspects > 0 => shared.notice("suspects_waiting"),
+        Source::Suspects if turn.suspects == 0 && turn.leases.is_empty() => {
+            shared.notice("suspects_done");
+        }
+        _ => {}
+    }
+    let lost = deal(shared, place, &incarnation, turn, asked_at);
+    for name in lost {
+        reclaim(shared, place, &name).await?;
+    }
+    Ok(())
+}
+
+/// Hands out what can run; what cannot goes where it belongs without taking a slot.
+fn deal(
+    shared: &Shared,
+    place: usize,
+    incarnation: &Incarnation,
+    turn: Turn,
+    asked_at: Instant,
+) -> Vec<Incarnation> {
+    let mut jobs = Vec::with_capacity(turn.leases.len());
+    for lease in turn.leases {
+        let token = Token {
+            member: lease.member,
+            call: lease.call,
+        };
+        match decode(shared, &lease) {
+            Ok((job, history)) => {
+                let leased =
+                    LeasedJob::new(job, token, place, incarnation.clone(), history, asked_at);
+                if turn.now_ms > leased.expires_at_ms() {
+                    shared.put(expired(&leased));
+                } else if shared
+                    .options
+                    .known_actions
+                    .contains(&leased.job.action_type)
+                {
+                    jobs.push(Arc::new(leased));
+                } else {
+                    let reason = format!("unknown action type {:?}", leased.job.action_type);
+                    let until = leased.expires_at_ms();
+                    shared.put(parked(place, incarnation, token, until, &reason));
+                }
+            }
+            Err(Refused::Newer(what)) => {
+                let until = turn.now_ms.saturating_add(
+                    i64::try_from(shared.options.max_age.as_millis()).unwrap_or(i64::MAX),
+                );
+                shared.put(parked(
+                    place,
+                    incarnation,
+                    token,
+                    until,
+                    &format!("newer worker needed: {what}"),
+                ));
+            }
+            Err(Refused::Corrupt(why)) => shared.put(Pending {
+                lane: place,
+                incarnation: incarnation.clone(),
+                action_type: "other".into(),
+                change: Change::Nack(
+                    Nack {
+                        token,
+                        verdict: Verdict::Dead,
+                        history: Vec::new(),
+                        failure: failure(Failure::Corrupt, None, None, &why),
+                        record: Vec::new(),
+                    },
+                    Some(Failure::Corrupt),
+                ),
+            }),
+        }
+    }
+    shared.hand_out(jobs);
+    turn.lost
+}
+
+enum Refused {
+    Newer(String),
+    Corrupt(String),
+}
+
+fn decode(shared: &Shared, lease: &Lease) -> Result<(Job, History), Refused> {
+    match Job::decode_stored(&lease.bytes, lease.member.id()) {
+        Decoded::Job(job) => {
+            let (history, garbled) = History::unpack(lease.history.as_deref());
+            if garbled {
+                shared.notice(format!("garbled_history: {}", job.id));
+            }
+            Ok((*job, history))
+        }
+        Decoded::Newer(what) => Err(Refused::Newer(what)),
+        Decoded::Corrupt(why) => Err(Refused::Corrupt(why)),
+    }
+}
+
+fn parked(
+    lane: usize,
+    incarnation: &Incarnation,
+    token: Token,
+    until_ms: i64,
+    reason: &str,
+) -> Pending {
+    Pending {
+        lane,
+        incarnation: incarnation.clone(),
+        action_type: "other".into(),
+        change: Change::Nack(
+            Nack {
+                token,
+                verdict: Verdict::Park(until_ms),
+                history: Vec::new(),
+                failure: record::Failure::because(reason).pack(),
+                record: Vec::new(),
+            },
+            None,
+        ),
+    }
+}
+
+fn expired(job: &LeasedJob) -> Pending {
+    Pending {
+        lane: job.lane,
+        incarnation: job.incarnation.clone(),
+        action_type: job.job.action_type.as_str().into(),
+        change: Change::Nack(
+            Nack {
+                token: job.token,
+                verdict: Verdict::Dead,
+                history: Vec::new(),
+                failure: failure(
+                    Failure::Expired,
+                    Some(&job.job),
+                    None,
+                    "older than max_age_secs",
+                ),
+                record: Vec::new(),
+            },
+            Some(Failure::Expired),
+        ),
+    }
+}
+
+/// Moves on the jobs of a lost worker, until none is left or somebody else does it.
+async fn reclaim(shared: &Shared, place: usize, lost: &Incarnation) -> Result<(), QueueError> {
+    let lane = &shared.lanes[place].lane;
+    let why = failure(
+        Failure::CrashLimit,
+        None,
+        None,
+        "a worker was lost each time it ran",
+    );
+    loop {
+        let done = shared.engine.reclaim(lane, lost, &why).await?;
+        COUNTERS.reclaimed(done.moved);
+        if done.moved > 0 {
+            shared.notice(format!("reclaimed: {} jobs of a lost worker", done.moved));
+        }
+        if !done.buried.is_empty() {
+            for bytes in shared.engine.bytes_of(lane, &done.buried).await? {
+                match bytes.map(|bytes| Job::decode(&bytes)) {
+                    Some(Decoded::Job(job)) => {
+                        COUNTERS.failed(&job.action_type, Failure::CrashLimit);
+                    }
+                    _ => COUNTERS.failed("other", Failure::CrashLimit),
+                }
+            }
+        }
+        if done.refused || done.held == 0 {
+            return Ok(());
+        }
+    }
+}
+
+impl Shared {
+    /// Gives up an identity whose lease has passed on: nothing that runs under it may go on.
+    pub(super) fn lose(&self, place: usize, lost: &Incarnation) {
+        if !self.lanes[place].start_anew(lost) {
+            return;
+        }
+        let held: Vec<_> = self
+            .inner()
+            .held
+            .values()
+            .filter(|job| job.lane == place && job.incarnation == *lost)
+            .cloned()
+            .collect();
+        self.notice(format!("lease_lost: {} jobs were running", held.len()));
+        for job in held {
+            if job.end().is_some() {
+                COUNTERS.lease_lost();
+                self.tell_to_stop(job, Cause::LeaseLost);
+            }
+        }
+    }
+}

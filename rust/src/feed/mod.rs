@@ -1,0 +1,28 @@
+//! The feed: what a worker process does with the queue, in the core's own threads.
+//!
+//! It leases jobs for free slots, renews the lease, watches deadlines and writes outcomes in batches. The worker only takes
+//! jobs, says when it begins one, and reports how it ended; nothing here waits for the worker, and nothing needs the
+//! interpreter to keep a lease.
+//!
+//! ```text
+//! lease task ─► inbox ─► worker: begin … report ─► outbox ─► outcome task ─► ack / nack / release
+//! beat task ─► lease renewed, or lost: what runs under it is cancelled
+//! watch task ─► deadlines of running jobs
+//! tend task ─► parked jobs, rotation of the sets of ended ids
+//! ```
+
+mod beat;
+mod job;
+mod lane;
+mod lease;
+mod outcome;
+mod report;
+mod shared;
+mod tend;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use job::{Cause, LeasedJob};
+pub use report::{AttemptFailed, Report};
+pub use shared::{CloseReport, Feed, FeedOptions, News};

@@ -1,0 +1,112 @@
+//! The two queues behind one face.
+
+use std::sync::Arc;
+
+use super::facts::ServerFacts;
+use super::{
+    Ack, AckOutcome, Beat, Cancelled, Found, Incarnation, Lane, LaneOptions, Listed, Listing,
+    Member, MemoryQueue, Nack, NewJob, QueueError, Reclaimed, RedisQueue, Source, Stats, Stored,
+    Token, Turn,
+};
+
+/// A queue on a server or in this process; the steps are the same.
+pub enum Engine {
+    /// On a Redis or Valkey server.
+    Redis(Box<RedisQueue>),
+    /// In this process, gone with it.
+    Memory(MemoryQueue),
+}
+
+/// One line per step: the server is awaited, memory answers at once.
+macro_rules! steps {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)*) => {
+        $($(#[$doc])*
+        ///
+        /// # Errors
+        ///
+        /// See [`QueueError`] and the step's script.
+        pub async fn $name(&self, lane: &Lane, $($arg: $kind),*) -> Result<$out, QueueError> {
+            match self {
+                Self::Redis(queue) => queue.$name(lane, $($arg),*).await,
+                Self::Memory(queue) => queue.$name(lane, $($arg),*),
+            }
+        })*
+    };
+}
+
+impl Engine {
+    steps! {
+        /// Stores jobs, each once; at most `batch_size` of them.
+        fn enqueue(jobs: &[NewJob]) -> Stored;
+        /// Gives a new incarnation its lease; returns the queue's time in ms.
+        fn join(incarnation: &Incarnation, info: &str) -> i64;
+        /// Renews the lease of an incarnation that still has one.
+        fn beat(incarnation: &Incarnation, heard: &[Member]) -> Beat;
+        /// Promotes what is due, names lost incarnations, leases up to `want` jobs under the number `call`.
+        fn turn(incarnation: &Incarnation, call: u64, want: usize, source: Source) -> Turn;
+        /// Completes jobs that the incarnation still holds.
+        fn ack(incarnation: &Incarnation, acks: &[Ack]) -> Vec<AckOutcome>;
+        /// Ends failed attempts of jobs that the incarnation still holds.
+        fn nack(incarnation: &Incarnation, nacks: &[Nack]) -> Vec<bool>;
+        /// Gives leased jobs back unharmed.
+        fn release(incarnation: &Incarnation, tokens: &[Token], source: Source) -> Vec<bool>;
+        /// Ends an incarnation that holds nothing; says how many jobs it still holds.
+        fn leave(incarnation: &Incarnation) -> u64;
+        /// Moves on the jobs of an incarnation whose lease has run out.
+        fn reclaim(lost: &Incarnation, failure: &[u8]) -> Reclaimed;
+        /// Cancels a job, wherever it is.
+        fn cancel(member: Member) -> Cancelled;
+        /// Where a job is, and what is known of it.
+        fn find(id: uuid::Uuid) -> Found;
+        /// Sends dead letters back: member, time of death in ms, history from now on.
+        fn replay(letters: &[(Member, i64, Vec<u8>)]) -> Vec<bool>;
+        /// Takes dead letters away for good: member, time of death in ms.
+        fn remove(letters: &[(Member, i64)]) -> Vec<bool>;
+        /// Moves parked jobs on: to their list, or with a failure to the dead letters where their time is up.
+        fn unpark(members: &[Member], failure: Option<&[u8]>) -> Vec<bool>;
+        /// Forgets the ids that ended more than a dedupe window ago, where it is time.
+        fn rotate() -> bool;
+        /// How many jobs are where.
+        fn stats() -> Stats;
+        /// A page of jobs.
+        fn list(listing: Listing, offset: usize, limit: usize) -> Vec<Listed>;
+        /// The bytes of jobs, in the order of the members.
+        fn bytes_of(members: &[Member]) -> Vec<Option<bytes::Bytes>>;
+        /// The newest records of finished jobs, the newest first.
+        fn recent(limit: usize) -> Vec<bytes::Bytes>;
+        /// Wakes one idle worker of a lane, when this one stops watching.
+        fn pass_on_wake() -> ();
+    }
+
+    /// Makes sure that the queue can hold jobs; memory has no facts.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn open(&self, lane: &Lane) -> Result<Option<Arc<ServerFacts>>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.open(lane).await.map(Some),
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Waits until there may be work on one of the lanes, or for a while.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn wait_for_wake(&self, lanes: &[Lane]) -> Result<bool, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.wait_for_wake(lanes).await,
+            Self::Memory(queue) => queue.wait_for_wake(lanes).await,
+        }
+    }
+
+    /// The bounds that this queue keeps.
+    pub const fn options(&self) -> &LaneOptions {
+        match self {
+            Self::Redis(queue) => queue.options(),
+            Self::Memory(queue) => queue.options(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Gathered enqueues: whatever waits when a round trip ends goes out together in the next.
+//!
+//! Callers wait for the answer of the queue, each at most for its own time. An unknown outcome is repeated with the same
+//! ids, which adds nothing for a job that was stored after all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError};
+use crate::metrics::COUNTERS;
+
+/// Requests that may wait; a caller beyond them waits before it is one of them.
+const WAITING_REQUESTS: usize = 10_000;
+
+/// First and longest pause after a failure that may pass.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A caller may still give up a request that is `WAITING`; one that was `SENT` may have been stored.
+const WAITING: u8 = 0;
+const SENT: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+struct Request {
+    lane: Lane,
+    jobs: Vec<NewJob>,
+    state: Arc<AtomicU8>,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<Vec<bool>, QueueError>>,
+}
+
+/// The enqueue side of a queue, shared by all callers of a process.
+pub struct Gather {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Gather {
+    /// Starts gathering on a runtime; it ends when the last handle is gone.
+    pub fn start(engine: Arc<Engine>, runtime: &tokio::runtime::Handle) -> Self {
+        let (requests, inbox) = mpsc::channel(WAITING_REQUESTS);
+        runtime.spawn(gather(engine, inbox));
+        Self { requests }
+    }
+
+    /// Stores jobs of one lane; says for each whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the time is up and nothing was sent, `Unconfirmed` when something was, `Full`, and what else the
+    /// queue answers.
+    pub async fn enqueue(
+        &self,
+        lane: Lane,
+        jobs: Vec<NewJob>,
+        limit: Duration,
+    ) -> Result<Vec<bool>, QueueError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deadline = Instant::now() + limit;
+        let state = Arc::new(AtomicU8::new(WAITING));
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            lane,
+            jobs,
+            state: Arc::clone(&state),
+            deadline,
+            reply,
+        };
+        let gone = || QueueError::Unavailable("the queue's threads have ended".to_owned());
+        let out_of_time = || match state.compare_exchange(WAITING, GIVEN_UP, AcqRel, Acquire) {
+            Ok(_) => QueueError::Unavailable(format!("not reached within {} s", limit.as_secs())),
+            Err(_) => QueueError::Unconfirmed(format!("no answer within {} s", limit.as_secs())),
+        };
+        match timeout_at(deadline, self.requests.send(request)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(gone()),
+            Err(_) => return Err(out_of_time()),
+        }
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(gone()),
+            Err(_) => Err(out_of_time()),
+        }
+    }
+}
+
+async fn gather(engine: Arc<Engine>, mut inbox: mpsc::Receiver<Request>) {
+    let mut waiting = Vec::new();
+    while inbox.recv_many(&mut waiting, WAITING_REQUESTS).await > 0 {
+        let mut lanes: HashMap<Lane, Vec<Request>> = HashMap::new();
+        for request in waiting.drain(..) {
+            lanes.entry(request.lane.clone()).or_default().push(request);
+        }
+        for (lane, requests) in lanes {
+            serve(&engine, &lane, requests).await;
+        }
+    }
+}
+
+/// Stores the jobs of requests of one lane, batch by batch, and answers each request.
+async fn serve(engine: &Engine, lane: &Lane, requests: Vec<Request>) {
+    let mut group: Vec<Request> = Vec::new();
+    let (mut jobs, mut bytes) = (0, 0);
+    let most = engine.options().batch_size;
+    for request in requests {
+        let size: usize = request.jobs.iter().map(|job| job.bytes.len()).sum();
+        if !group.is_empty() && (jobs + request.jobs.len() > most || bytes + size > MAX_CALL_BYTES)
+        {
+            store(engine, lane, std::mem::take(&mut group)).await;
+            (jobs, bytes) = (0, 0);
+        }
+        jobs += request.jobs.len();
+        bytes += size;
+        group.push(request);
+    }
+    store(engine, lane, group).await;
+}
+
+async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
+    group.retain(|request| {
+        request
+            .state
+            .compare_exchange(WAITING, SENT, AcqRel, Acquire)
+            .is_ok()
+    });
+    if group.is_empty() {
+        return;
+    }
+    if group.len() == 1 {
+        let request = group.remove(0);
+        let result = store_all(
+            engine,
+            lane,
+            &request.jobs,
+            &request.state,
+            request.deadline,
+        )
+        .await;
+        answer(request, result);
+        return;
+    }
+    let jobs: Vec<NewJob> = group
+        .iter()
+        .flat_map(|request| request.jobs.iter().cloned())
+        .collect();
+    match engine.enqueue(lane, &jobs).await {
+        Ok(stored) => {
+            let mut stored = stored.into_iter();
+            for request in group {
+                let own = stored.by_ref().take(request.jobs.len()).collect();
+                answer(request, Ok(own));
+            }
+        }
+        // Alone, a request may fit where all of them together did not; and each has a deadline of its own.
+        Err(_) => {
+            for request in group {
+                let result = store_all(
+                    engine,
+                    lane,
+                    &request.jobs,
+                    &request.state,
+                    request.deadline,
+                )
+                .await;
+                answer(request, result);
+            }
+        }
+    }
+}
+
+/// Stores the jobs of one request in as many calls as the bounds ask for, repeating what may pass until its deadline.
+async fn store_all(
+    engine: &Engine,
+    lane: &Lane,
+    jobs: &[NewJob],
+    state: &AtomicU8,
+    deadline: Instant,
+) -> Result<Vec<bool>, QueueError> {
+    let mut stored = Vec::with_capacity(jobs.len());
+    for chunk in chunks(jobs, engine.options().batch_size) {
+        let mut pause = FIRST_PAUSE;
+        let mut unconfirmed = false;
+        loop {
+            match engine.enqueue(lane, chunk).await {
+                Ok(part) => {
+                    stored.extend(part);
+                    break;
+                }
+                Err(error) if error.transient() => {
+                    unconfirmed |=
+                        matches!(error, QueueError::Unconfirmed(_)) || !stored.is_empty();
+                    if !unconfirmed {
+                        state.store(WAITING, std::sync::atomic::Ordering::Release);
+                    }
+                    if Instant::now() + pause >= deadline {
+                        return Err(if unconfirmed {
+                            QueueError::Unconfirmed(error.to_string())
+                        } else {
+                            error
+                        });
+                    }
+                    sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                    if !unconfirmed
+                        && state
+                            .compare_exchange(WAITING, SENT, AcqRel, Acquire)
+                            .is_err()
+                    {
+                        return Err(error);
+                    }
+                }
+                // The first chunks are stored: the caller must not believe that nothing is.
+                Err(QueueError::Full(text)) if !stored.is_empty() => {
+                    return Err(QueueError::Unconfirmed(text));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// Cuts jobs into calls within the bounds on number and bytes.
+fn chunks(jobs: &[NewJob], most: usize) -> Vec<&[NewJob]> {
+    let mut chunks = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (place, job) in jobs.iter().enumerate() {
+        if place > start && (place - start >= most || bytes + job.bytes.len() > MAX_CALL_BYTES) {
+            chunks.push(&jobs[start..place]);
+            (start, bytes) = (place, 0);
+        }
+        bytes += job.bytes.len();
+    }
+    chunks.push(&jobs[start..]);
+    chunks
+}
+
+fn answer(request: Request, result: Result<Vec<bool>, QueueError>) {
+    if let Ok(stored) = &result {
+        COUNTERS.queued(stored.iter().filter(|new| **new).count());
+    }
+    // A caller that has given up hears nothing; what was stored is stored.
+    let _ = request.reply.send(result);
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::queue::{Due, Member, Priority};
+
+    fn job(size: usize) -> NewJob {
+        NewJob {
+            member: Member::new(Uuid::new_v4(), Priority::Default),
+            due: Due::Now,
+            bytes: vec![0; size].into(),
+        }
+    }
+
+    #[test]
+    fn chunks_keep_both_bounds_and_every_job() {
+        let jobs = [job(10), job(MAX_CALL_BYTES), job(10), job(10), job(10)];
+        let sizes: Vec<usize> = chunks(&jobs, 2).into_iter().map(<[NewJob]>::len).collect();
+        assert_eq!(sizes, [1, 1, 2, 1]);
+    }
+}

@@ -1,0 +1,36 @@
+"""Waiting for a condition with a deadline, the only way in which tests wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Seconds between two looks: short against every deadline, and no load on the code under test.
+POLL_SECS = 0.01
+
+
+def wait_until(condition: Callable[[], T], *, deadline_secs: float = 10.0, what: str = "the condition") -> T:
+    """Look again and again until ``condition`` answers something true, and return that answer.
+
+    Args:
+        condition: A cheap look at the world; an exception in it ends the wait.
+        deadline_secs: How long to go on looking.
+        what: Named in the failure, as in "waited 10.0 s for <what>".
+
+    Returns:
+        The first true answer.
+
+    Raises:
+        AssertionError: If the deadline passes first.
+    """
+    end = time.monotonic() + deadline_secs
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() >= end:
+            raise AssertionError(f"waited {deadline_secs} s for {what}; it last answered {answer!r}")
+        time.sleep(POLL_SECS)

@@ -1,0 +1,94 @@
+"""The eight metrics: from counters to what Prometheus reads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from fraiseql_observers.metrics import METRICS, add_counters, families, render_text
+
+BOUNDS = (0.1, 1)
+COUNTERS: dict[str, Any] = {
+    "queued": 5,
+    "executed": {"webhook": 3},
+    "failed": {"webhook|permanent_error": 1, "log|crash_limit": 2},
+    "attempts_failed": {"webhook|transient": 4},
+    "retries": {"webhook": 4},
+    "duration": {"webhook": {"buckets": [2, 1, 4], "sum": 12.5}},
+    "reclaimed": 9,
+}
+
+
+def shown(gauges: dict[str, int]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = render_text(families(COUNTERS, gauges, BOUNDS)).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_all_eight_metrics_are_shown_under_the_names_of_the_specification() -> None:
+    names = {
+        "fraiseql_observer_job_queued_total",
+        "fraiseql_observer_job_executed_total",
+        "fraiseql_observer_job_failed_total",
+        "fraiseql_observer_job_attempts_failed_total",
+        "fraiseql_observer_job_duration_seconds",
+        "fraiseql_observer_job_retry_attempts_total",
+        "fraiseql_observer_job_queue_depth",
+        "fraiseql_observer_job_dlq_items",
+    }
+    text = render_text(families(COUNTERS, {"pending": 1, "dead": 2}, BOUNDS)).decode()
+    assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} == names
+    assert len(METRICS) == len(names)
+
+
+def test_a_prometheus_parser_reads_the_values() -> None:
+    values = shown({"pending": 11, "dead": 12})
+    assert values["fraiseql_observer_job_queued_total", ()] == 5
+    assert values["fraiseql_observer_job_executed_total", (("action_type", "webhook"),)] == 3
+    failed = (("action_type", "log"), ("error_type", "crash_limit"))
+    assert values["fraiseql_observer_job_failed_total", failed] == 2
+    assert values["fraiseql_observer_job_queue_depth", ()] == 11
+    assert values["fraiseql_observer_job_dlq_items", ()] == 12
+
+
+def test_buckets_are_cumulative_and_end_with_all() -> None:
+    values = shown({})
+    name, labels = "fraiseql_observer_job_duration_seconds", ("action_type", "webhook")
+    assert [values[f"{name}_bucket", (labels, ("le", le))] for le in ("0.1", "1", "+Inf")] == [2, 3, 7]
+    assert values[f"{name}_count", (labels,)] == 7
+    assert values[f"{name}_sum", (labels,)] == 12.5
+
+
+def test_an_unknown_gauge_is_left_out() -> None:
+    assert not any("queue_depth" in name or "dlq_items" in name for name, _ in shown({}))
+
+
+def test_a_process_that_has_done_nothing_shows_a_zero() -> None:
+    text = render_text(families({}, {}, BOUNDS)).decode()
+    assert "fraiseql_observer_job_queued_total 0\n" in text
+
+
+def test_labels_are_escaped() -> None:
+    counters = {"executed": {'a"b\\c\nd': 1}}
+    text = render_text(families(counters, {}, BOUNDS)).decode()
+    [family] = [f for f in text_string_to_metric_families(text) if f.name.endswith("executed")]
+    assert family.samples[0].labels == {"action_type": 'a"b\\c\nd'}
+
+
+def test_counters_add_up_at_every_depth() -> None:
+    total: dict[str, Any] = {}
+    add_counters(total, COUNTERS)
+    add_counters(
+        total,
+        {"queued": 1, "executed": {"log": 7}, "duration": {"webhook": {"buckets": [1, 1, 1], "sum": 1.5}}},
+    )
+    assert total["queued"] == 6
+    assert total["executed"] == {"webhook": 3, "log": 7}
+    assert total["duration"]["webhook"] == {"buckets": [3, 2, 5], "sum": 14.0}
+    assert COUNTERS["duration"]["webhook"]["buckets"] == [2, 1, 4], "a snapshot is never changed"
+    assert not math.isnan(total["queued"])
