@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from fraiseql_observers._core import RuleMatcher
 from fraiseql_observers.definition import ObserverDefinition, check_observer_name
@@ -121,10 +121,17 @@ class EventMatcher:
         Raises:
             KeyError: If there is none of this name.
         """
-        del self._definitions[name]
         self._rules.remove(name)
+        del self._definitions[name]
 
-    def find_matches(self, event: EntityEvent) -> Matches:
-        """Return the enabled observers whose kind, entity and condition fit `event`."""
+    def find_matches(self, event: EntityEvent | bytes | str | dict[str, Any]) -> Matches:
+        """Return the enabled observers whose kind, entity and condition fit an event.
+
+        Args:
+            event: The event as an object, as JSON text, or as a dict of the same form.
+
+        Raises:
+            EventError: If the text or dict is no event.
+        """
         names, errors = self._rules.find(event)
         return Matches([Match(name, self._definitions[name]) for name in names], errors)

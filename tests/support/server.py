@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import os
 import platform
 import random
 import re
@@ -17,10 +18,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import redis
 
 #: Seconds until a server must answer PING. A large append-only file under a loaded machine is the slow case.
 START_DEADLINE_SECS = 20.0
@@ -107,7 +111,7 @@ class ServerProcess:
         while True:
             first_start = self.port == 0
             if first_start:
-                self.port = _free_port()
+                self.port = free_port()
             self._spawn()
             if self._wait_for_answer():
                 return self
@@ -130,6 +134,19 @@ class ServerProcess:
         """Stop the server where it runs, then start it on the same port and data."""
         self.stop()
         self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the process from running, without ending it, for as long as the block lasts."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def client(self) -> redis.Redis:
+        """Return a client of the tests' own, to look at what is stored."""
+        return redis.Redis.from_url(self.url)
 
     def close(self) -> None:
         """Stop the server and remove its data. May be called again."""
@@ -185,7 +202,8 @@ class ServerProcess:
             process.wait(STOP_DEADLINE_SECS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on, and that no outgoing connection will take."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

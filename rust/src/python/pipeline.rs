@@ -213,10 +213,14 @@ impl PySummary {
 
     /// The exception that says why a job was not stored, or nothing.
     fn failure(&self, py: Python<'_>) -> Option<PyErr> {
-        self.summary
-            .failure
-            .as_ref()
-            .map(|error| queue_exception(py, error))
+        match &self.summary.refused {
+            Some(error) => Some(error.clone().into()),
+            None => self
+                .summary
+                .failure
+                .as_ref()
+                .map(|error| queue_exception(py, error)),
+        }
     }
 
     fn __repr__(&self) -> String {

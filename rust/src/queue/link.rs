@@ -97,7 +97,7 @@ impl Link {
             .arg("replication")
             .arg("memory")
             .arg("persistence");
-        let text = match connection.send_packed_command(&info).await {
+        let text = match send(&mut connection, &info).await {
             Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Ok(Value::VerbatimString { text, .. }) => text,
             Ok(_) => {
@@ -110,7 +110,7 @@ impl Link {
         let mut config_get = redis::cmd("CONFIG");
         config_get.arg("GET").arg("appendfsync");
         // A least-privilege user may not read the configuration; the facts then say less, never more.
-        let fsync = match connection.send_packed_command(&config_get).await {
+        let fsync = match send(&mut connection, &config_get).await {
             Ok(Value::Array(pair)) => match pair.get(1) {
                 Some(Value::BulkString(value)) => Some(String::from_utf8_lossy(value).into_owned()),
                 _ => None,
@@ -135,7 +135,7 @@ impl Link {
         limit: Duration,
     ) -> Result<Value, CallError> {
         let mut connection = live.connection.clone();
-        match timeout(limit, connection.send_packed_command(command)).await {
+        match timeout(limit, send(&mut connection, command)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 if error.code() == Some("NOSCRIPT") {
@@ -224,6 +224,14 @@ impl Link {
             _ if said().contains("max number of clients") => QueueError::Unavailable(said()),
             _ => QueueError::Corrupt(said()),
         }
+    }
+}
+
+/// Sends a command; an error that the server answers is an error. Only whole replies are errors in what we ask.
+async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, RedisError> {
+    match connection.send_packed_command(command).await? {
+        Value::ServerError(error) => Err(error.into()),
+        value => Ok(value),
     }
 }
 

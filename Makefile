@@ -1,0 +1,92 @@
+# Every target sets up what it needs in .venv: a machine needs Python 3.11 or newer, Rust and this folder.
+# `make demo` and `make test` are the two to start with; `make check` is exactly what continuous integration runs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# maturin asks these two where to install; the second would win over ours inside a Conda shell.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport CONDA_PREFIX
+# Everybody's tools are of one version: a newer linter or type checker is taken up by `make constraints`.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
+
+RUST_FILES := Cargo.toml Cargo.lock $(shell find rust -type f)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build wheel fmt lint types reference docs property bench check constraints clean
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/.extension ## publish orders, kill the worker half-way, and show that nothing was lost
+	$(BIN)/python -m examples.demo
+
+test: $(VENV)/.extension $(VENV)/.test ## run the tests of the Rust core and of the package
+	cargo test --quiet
+	$(BIN)/pytest
+
+build: $(VENV)/.extension ## build the extension for daily work, into the source tree
+
+wheel: $(VENV)/.build ## build the release wheel into dist/
+	$(BIN)/maturin build --release --out dist
+
+fmt: $(VENV)/.lint ## format Python and Rust
+	$(BIN)/ruff check --quiet --select I --fix .
+	$(BIN)/ruff format .
+	cargo fmt
+
+lint: $(VENV)/.lint ## check formats and lints
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --features python -- -D warnings
+
+types: $(VENV)/.extension $(VENV)/.test $(VENV)/.lint ## check the types, and the stub against the built extension
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/python -m mypy.stubtest fraiseql_observers._core
+
+reference: $(VENV)/.extension ## write the reference pages again from the code
+	$(BIN)/python -m tools.reference
+
+docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an error
+	$(BIN)/zensical build --strict --clean
+
+property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many more examples
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/property --timeout 3600
+
+bench: $(VENV)/.extension ## measure, and say what machine it was
+	$(BIN)/python benches/system/enqueue_drain.py
+
+check: lint types docs $(VENV)/.extension $(VENV)/.test ## run what continuous integration runs
+	$(BIN)/python benches/system/enqueue_drain.py --quick
+	cargo test --quiet
+	$(BIN)/pytest
+
+constraints: ## take up the newest versions of everything that is installed
+	rm -rf $(VENV)
+	$(MAKE) PIP_CONSTRAINT= $(VENV)/.extension $(VENV)/.test $(VENV)/.lint $(VENV)/.docs
+	$(BIN)/pip freeze --all --exclude-editable --exclude fraiseql-observers --exclude setuptools > constraints.txt
+
+clean: ## remove what was built
+	rm -rf $(VENV) target dist site python/fraiseql_observers/_core.*so
+
+# The stamps below are made once, and again when what they depend on changes.
+
+$(VENV)/.pip: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.build $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip pyproject.toml
+	$(BIN)/python -m pip install --group $*
+	@touch $@
+
+$(VENV)/.extension: $(VENV)/.build $(RUST_FILES)
+	$(BIN)/maturin develop --quiet --extras embedded,cli
+	@touch $@

@@ -1,0 +1,123 @@
+"""What the command prints: results on standard output, everything else on standard error.
+
+On a terminal results are tables with colour, unless ``NO_COLOR`` is set. In a pipe they are lines of fields
+between tabs, neither wrapped nor cut, so that ``cut``, ``awk`` and ``grep`` work on them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fraiseql_observers.cli.clean import one_line
+
+#: Printed for a value that is not there.
+NOTHING = "-"
+
+
+class Output:
+    """The two streams of one run of the command."""
+
+    def __init__(self) -> None:
+        self.results = Console(highlight=False, markup=False, emoji=False)
+        self.messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def json(self, value: Any) -> None:
+        """Print one JSON document on standard output, on one line."""
+        sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+        sys.stdout.flush()
+
+    def text(self, text: str, style: str = "") -> None:
+        """Print a line of the result."""
+        self.results.print(Text(text, style), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Print a line above a part of the result."""
+        self.results.print(Text.assemble("\n", (text, "bold underline")))
+
+    def raw(self, text: str) -> None:
+        """Print lines of the result as they are."""
+        sys.stdout.write(text)
+
+    def pairs(self, rows: Sequence[tuple[str, object]], *, title: str | None = None) -> None:
+        """Print names and their values, one pair a line."""
+        table = Table(
+            box=None,
+            show_header=False,
+            padding=(0, 2, 0, 0),
+            title=title,
+            title_justify="left",
+        )
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        self._print(table, rows)
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        title: str | None = None,
+    ) -> None:
+        """Print rows under headings; numbers are set to the right."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+        for index, name in enumerate(columns):
+            is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
+            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        self._print(table, rows, header=columns)
+
+    def note(self, text: str) -> None:
+        """Say something beside the result."""
+        self.messages.print(Text(text), soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Say that something deserves a look."""
+        self._message("warning", "yellow", text)
+
+    def error(self, text: str) -> None:
+        """Say what went wrong."""
+        self._message("error", "bold red", text)
+
+    def _message(self, kind: str, style: str, text: str) -> None:
+        self.messages.print(Text.assemble((f"{kind}: ", style), text), soft_wrap=True)
+
+    def _print(
+        self,
+        table: Table,
+        rows: Sequence[Sequence[object]],
+        header: Sequence[str] | None = None,
+    ) -> None:
+        cells = [[shown(value) for value in row] for row in rows]
+        if self.results.is_terminal:
+            for row in cells:
+                table.add_row(*(Text(cell) for cell in row))
+            self.results.print(table)
+            return
+        for row in [*([list(header)] if header else []), *cells]:
+            sys.stdout.write("\t".join(row) + "\n")
+
+
+def shown(value: object) -> str:
+    """Write a value for people: on one line, and free of what a terminal would obey."""
+    match value:
+        case None | "":
+            return NOTHING
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return one_line(str(value))
+
+
+def instant(milliseconds: int | None) -> datetime | None:
+    """Turn wire milliseconds into an instant; ``None`` and 0 mean that there is none."""
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC) if milliseconds else None

@@ -1,0 +1,334 @@
+//! What goes into the steps of a lane and comes out of them, as Python has it.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::queue::{
+    Ack, AckOutcome, Beat, Cancelled, Due, Found, Lease, Listed, Listing, Member, Nack, NewJob,
+    Place, Reclaimed, Source, Standing, Token, Turn, Verdict,
+};
+
+/// A job: its member, when it is due (`("now", 0)`, `("after", ms)`, `("at", ms)`), its bytes.
+pub type JobFromPy = (Vec<u8>, (String, i64), Vec<u8>);
+/// A token: a member and the lease call that took it.
+pub type TokenFromPy = (Vec<u8>, u64);
+/// An ack: a token and the record that is kept.
+pub type AckFromPy = (Vec<u8>, u64, Vec<u8>);
+/// A nack: a token, the verdict (`("retry", ms)`, `("dead", 0)`, `("log", 0)`, `("park", until_ms)`), history, failure, record.
+pub type NackFromPy = (Vec<u8>, u64, (String, i64), Vec<u8>, Vec<u8>, Vec<u8>);
+
+pub fn member(bytes: &[u8]) -> PyResult<Member> {
+    Member::from_bytes(bytes)
+        .ok_or_else(|| PyValueError::new_err("a member is 16 bytes of an id and one of c, h, d, l"))
+}
+
+pub fn members(all: &[Vec<u8>]) -> PyResult<Vec<Member>> {
+    all.iter().map(|bytes| member(bytes)).collect()
+}
+
+pub fn tokens(all: &[TokenFromPy]) -> PyResult<Vec<Token>> {
+    all.iter()
+        .map(|(bytes, call)| token(bytes, *call))
+        .collect()
+}
+
+fn token(bytes: &[u8], call: u64) -> PyResult<Token> {
+    Ok(Token {
+        member: member(bytes)?,
+        call,
+    })
+}
+
+pub fn new_jobs(all: Vec<JobFromPy>) -> PyResult<Vec<NewJob>> {
+    all.into_iter()
+        .map(|(bytes, (when, ms), job)| {
+            Ok(NewJob {
+                member: member(&bytes)?,
+                due: match when.as_str() {
+                    "now" => Due::Now,
+                    "after" => Due::After(unsigned(ms)?),
+                    "at" => Due::At(ms),
+                    _ => return Err(PyValueError::new_err("a job is due now, after or at")),
+                },
+                bytes: job.into(),
+            })
+        })
+        .collect()
+}
+
+pub fn acks(all: Vec<AckFromPy>) -> PyResult<Vec<Ack>> {
+    all.into_iter()
+        .map(|(bytes, call, record)| {
+            Ok(Ack {
+                token: token(&bytes, call)?,
+                record,
+            })
+        })
+        .collect()
+}
+
+pub fn nacks(all: Vec<NackFromPy>) -> PyResult<Vec<Nack>> {
+    all.into_iter()
+        .map(|(bytes, call, (verdict, ms), history, failure, record)| {
+            Ok(Nack {
+                token: token(&bytes, call)?,
+                verdict: match verdict.as_str() {
+                    "retry" => Verdict::Retry(unsigned(ms)?),
+                    "dead" => Verdict::Dead,
+                    "log" => Verdict::Log,
+                    "park" => Verdict::Park(ms),
+                    _ => {
+                        return Err(PyValueError::new_err(
+                            "a verdict is retry, dead, log or park",
+                        ));
+                    }
+                },
+                history,
+                failure,
+                record,
+            })
+        })
+        .collect()
+}
+
+pub fn source(word: &str) -> PyResult<Source> {
+    [Source::Pending, Source::Suspects]
+        .into_iter()
+        .find(|source| source.as_str() == word)
+        .ok_or_else(|| PyValueError::new_err("a source is pending or suspects"))
+}
+
+pub fn listing(word: &str) -> PyResult<Listing> {
+    match word {
+        "pending" => Ok(Listing::Pending),
+        "scheduled" => Ok(Listing::Scheduled),
+        "parked" => Ok(Listing::Parked),
+        "running" => Ok(Listing::Running),
+        "dead" => Ok(Listing::Dead),
+        _ => Err(PyValueError::new_err(
+            "a listing is pending, scheduled, parked, running or dead",
+        )),
+    }
+}
+
+fn unsigned(ms: i64) -> PyResult<u64> {
+    u64::try_from(ms).map_err(|_| PyValueError::new_err("a time from now is not negative"))
+}
+
+pub fn to_py<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
+    value.into_py_any(py)
+}
+
+pub fn beat_to_py(py: Python<'_>, beat: Beat) -> PyResult<Py<PyAny>> {
+    let Beat { alive, cancelled } = beat;
+    (alive, members_to_py(py, &cancelled)?).into_py_any(py)
+}
+
+pub fn acks_to_py(py: Python<'_>, outcomes: Vec<AckOutcome>) -> PyResult<Py<PyAny>> {
+    let words: Vec<&str> = outcomes
+        .into_iter()
+        .map(|outcome| match outcome {
+            AckOutcome::Acked => "acked",
+            AckOutcome::Already => "already",
+            AckOutcome::Lost => "lost",
+        })
+        .collect();
+    words.into_py_any(py)
+}
+
+pub fn reclaimed_to_py(py: Python<'_>, reclaimed: Reclaimed) -> PyResult<Py<PyAny>> {
+    let Reclaimed {
+        moved,
+        held,
+        buried,
+        refused,
+    } = reclaimed;
+    (moved, held, members_to_py(py, &buried)?, refused).into_py_any(py)
+}
+
+pub fn cancelled_to_py(py: Python<'_>, cancelled: Cancelled) -> PyResult<Py<PyAny>> {
+    match cancelled {
+        Cancelled::Pending => "pending",
+        Cancelled::Scheduled => "scheduled",
+        Cancelled::Running => "running",
+        Cancelled::Dead => "dead",
+        Cancelled::Ended => "ended",
+        Cancelled::Missing => "missing",
+    }
+    .into_py_any(py)
+}
+
+pub fn listed_to_py(py: Python<'_>, listed: Vec<Listed>) -> PyResult<Py<PyAny>> {
+    let list = PyList::empty(py);
+    for entry in listed {
+        list.append((PyBytes::new(py, entry.member.as_bytes()), entry.time_ms))?;
+    }
+    Ok(list.into_any().unbind())
+}
+
+pub fn records_to_py(py: Python<'_>, records: Vec<bytes::Bytes>) -> PyResult<Py<PyAny>> {
+    let list = PyList::new(
+        py,
+        records.into_iter().map(|record| PyBytes::new(py, &record)),
+    )?;
+    Ok(list.into_any().unbind())
+}
+
+fn members_to_py<'py>(py: Python<'py>, members: &[Member]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(
+        py,
+        members
+            .iter()
+            .map(|member| PyBytes::new(py, member.as_bytes())),
+    )
+}
+
+fn bytes_to_py<'py>(py: Python<'py>, bytes: Option<&bytes::Bytes>) -> Option<Bound<'py, PyBytes>> {
+    bytes.map(|bytes| PyBytes::new(py, bytes))
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "Turn", module = "fraiseql_observers._core")]
+pub struct PyTurn(pub Turn);
+
+#[pymethods]
+impl PyTurn {
+    #[getter]
+    fn standing(&self) -> &'static str {
+        match self.0.standing {
+            Standing::Alive => "alive",
+            Standing::Expired => "expired",
+            Standing::Lost => "lost",
+        }
+    }
+
+    #[getter]
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms
+    }
+
+    #[getter]
+    fn next_due_ms(&self) -> Option<i64> {
+        self.0.next_due_ms
+    }
+
+    #[getter]
+    fn waiting(&self) -> u64 {
+        self.0.waiting
+    }
+
+    #[getter]
+    fn suspects(&self) -> u64 {
+        self.0.suspects
+    }
+
+    #[getter]
+    fn lost(&self) -> Vec<&str> {
+        self.0
+            .lost
+            .iter()
+            .map(crate::queue::Incarnation::as_str)
+            .collect()
+    }
+
+    #[getter]
+    fn leases(&self) -> Vec<PyLease> {
+        self.0.leases.iter().cloned().map(PyLease).collect()
+    }
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "Lease", module = "fraiseql_observers._core")]
+pub struct PyLease(Lease);
+
+#[pymethods]
+impl PyLease {
+    #[getter]
+    fn member<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.member.as_bytes())
+    }
+
+    #[getter]
+    fn call(&self) -> u64 {
+        self.0.call
+    }
+
+    #[getter]
+    fn bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.bytes)
+    }
+
+    #[getter]
+    fn history<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        bytes_to_py(py, self.0.history.as_ref())
+    }
+}
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, name = "Found", module = "fraiseql_observers._core")]
+pub struct PyFound(pub Found);
+
+#[pymethods]
+impl PyFound {
+    #[getter]
+    fn place(&self) -> &'static str {
+        use crate::queue::Ending;
+        match self.0.place {
+            Place::Pending => "pending",
+            Place::Scheduled(_) => "scheduled",
+            Place::Parked(_) => "parked",
+            Place::Running(_) => "running",
+            Place::Dead(_) => "dead",
+            Place::Completed => "completed",
+            Place::Ended(Ending::Cancelled) => "cancelled",
+            Place::Ended(Ending::Removed) => "removed",
+            Place::Ended(Ending::Trimmed) => "trimmed",
+            Place::Ended(Ending::Logged) => "logged",
+            Place::Missing => "missing",
+        }
+    }
+
+    #[getter]
+    fn time_ms(&self) -> Option<i64> {
+        match self.0.place {
+            Place::Scheduled(at_ms) | Place::Parked(at_ms) | Place::Dead(at_ms) => Some(at_ms),
+            _ => None,
+        }
+    }
+
+    #[getter]
+    fn holder(&self) -> Option<&str> {
+        match &self.0.place {
+            Place::Running(incarnation) => Some(incarnation.as_str()),
+            _ => None,
+        }
+    }
+
+    #[getter]
+    fn member<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let member = self.0.member.as_ref()?;
+        Some(PyBytes::new(py, member.as_bytes()))
+    }
+
+    #[getter]
+    fn bytes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        bytes_to_py(py, self.0.bytes.as_ref())
+    }
+
+    #[getter]
+    fn history<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        bytes_to_py(py, self.0.history.as_ref())
+    }
+
+    #[getter]
+    fn failure<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        bytes_to_py(py, self.0.failure.as_ref())
+    }
+
+    #[getter]
+    fn crashes(&self) -> u32 {
+        self.0.crashes
+    }
+}

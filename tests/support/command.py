@@ -1,0 +1,76 @@
+"""Running the operator command as a person does, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+#: Seconds that a command gets; they need two at most, and a loaded machine is slow.
+DEADLINE_SECS = 60.0
+
+COMMAND = (sys.executable, "-m", "fraiseql_observers")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 - what JSON can hold
+        """What it printed with ``--json``: exactly one line."""
+        (line,) = self.out.splitlines()
+        return orjson.loads(line)
+
+
+def run_command(
+    arguments: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> Ended:
+    """Run the command to its end."""
+    ended = subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+        timeout=DEADLINE_SECS,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+def start_command(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own, with pipes to all its streams."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[bytes]) -> Ended:
+    """Wait for the end of a command that was started; its standard input is closed."""
+    out, err = process.communicate(timeout=DEADLINE_SECS)
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+def write_config(folder: Path, url: str, prefix: str, rules: str = "", **job_queue: int) -> str:
+    """Write a configuration for one server and prefix, and return its path."""
+    settings = "".join(f"{name} = {value}\n" for name, value in job_queue.items())
+    path = folder / "observers.toml"
+    path.write_text(
+        f'[job_queue]\nurl = "{url}"\n{settings}[storage]\nkey_prefix = "{prefix}"\n'
+        f"[metrics]\nport = 0\n{rules}"
+    )
+    return str(path)
