@@ -19,13 +19,23 @@ mod core_module {
     #[pymodule_export]
     use crate::python::feed::{PyFeed, PyLeasedJob, counters_snapshot};
     #[pymodule_export]
+    use crate::python::job::PyJob;
+    #[pymodule_export]
+    use crate::python::jobs::PyQueue;
+    #[pymodule_export]
+    use crate::python::lane::{PyBlockingLane, PyLane};
+    #[pymodule_export]
     use crate::python::matcher::RuleMatcher;
     #[pymodule_export]
     use crate::python::pipeline::{PyPipeline, PySummary};
     #[pymodule_export]
-    use crate::python::queue::{
-        PyMemoryQueue, PyQueueOptions, PyRedisQueue, PyServerFacts, PyStats,
-    };
+    use crate::python::queue::{PyMemoryQueue, PyQueueOptions, PyRedisQueue};
+    #[pymodule_export]
+    use crate::python::stats::{PyServerFacts, PyStats};
+    #[pymodule_export]
+    use crate::python::steps::{PyFound, PyLease, PyTurn};
+    #[pymodule_export]
+    use crate::python::view::{PyAttempt, PyJobView};
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

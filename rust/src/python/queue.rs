@@ -1,4 +1,4 @@
-//! `RedisQueue` and `MemoryQueue`: the Python face of the queue.
+//! `RedisQueue` and `MemoryQueue`: how the two are made, and the parts of them that each process has for itself.
 
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::bridge;
 use super::errors::queue_exception;
+use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
-use crate::queue::facts::ServerFacts;
 use crate::queue::gather::Gather;
-use crate::queue::{Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue, Stats};
+use crate::queue::{Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue};
 use crate::runtime;
 
 /// See `_core.pyi` for what users read.
@@ -161,11 +160,8 @@ impl PyEngine {
 ///
 /// `TypeError` where it is none of the two.
 pub fn engine_of(queue: &Bound<'_, PyAny>) -> PyResult<PyEngine> {
-    if let Ok(queue) = queue.cast::<PyRedisQueue>() {
-        return Ok(queue.get().engine.clone());
-    }
-    if let Ok(queue) = queue.cast::<PyMemoryQueue>() {
-        return Ok(queue.get().engine.clone());
+    if let Ok(queue) = queue.cast::<PyQueue>() {
+        return Ok(queue.get().engine().clone());
     }
     let got = queue.get_type().name()?;
     Err(PyTypeError::new_err(format!(
@@ -174,17 +170,8 @@ pub fn engine_of(queue: &Bound<'_, PyAny>) -> PyResult<PyEngine> {
 }
 
 /// See `_core.pyi` for what users read.
-#[pyclass(frozen, name = "RedisQueue", module = "fraiseql_observers._core")]
-pub struct PyRedisQueue {
-    engine: PyEngine,
-}
-
-/// See `_core.pyi` for what users read.
-#[pyclass(frozen, name = "MemoryQueue", module = "fraiseql_observers._core")]
-pub struct PyMemoryQueue {
-    engine: PyEngine,
-    clock: Option<Arc<ManualClock>>,
-}
+#[pyclass(frozen, extends = PyQueue, name = "RedisQueue", module = "fraiseql_observers._core")]
+pub struct PyRedisQueue {}
 
 #[pymethods]
 impl PyRedisQueue {
@@ -195,7 +182,7 @@ impl PyRedisQueue {
         url: String,
         options: &PyQueueOptions,
         manual_clock: bool,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         let PyQueueOptions {
             key_prefix,
             shards,
@@ -206,30 +193,14 @@ impl PyRedisQueue {
             Ok(Engine::Redis(Box::new(queue)))
         };
         let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
-        Ok(Self { engine })
+        Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self {}))
     }
+}
 
-    /// Connects and makes sure that the server can hold jobs; resolves to its `ServerFacts`.
-    #[pyo3(signature = (queue = "default"))]
-    fn open<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
-        bridge::future_into_py(py, open(&self.engine, py, queue)?, facts_to_py)
-    }
-
-    #[pyo3(signature = (queue = "default"))]
-    fn open_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
-        let opened = bridge::block_on(py, open(&self.engine, py, queue)?)?;
-        facts_to_py(py, opened)
-    }
-
-    /// Resolves to the `QueueStats` of each shard of a queue.
-    fn stats<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
-        bridge::future_into_py(py, stats(&self.engine, py, queue)?, stats_to_py)
-    }
-
-    fn stats_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
-        let counted = bridge::block_on(py, stats(&self.engine, py, queue)?)?;
-        stats_to_py(py, counted)
-    }
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, extends = PyQueue, name = "MemoryQueue", module = "fraiseql_observers._core")]
+pub struct PyMemoryQueue {
+    clock: Option<Arc<ManualClock>>,
 }
 
 #[pymethods]
@@ -237,7 +208,11 @@ impl PyMemoryQueue {
     /// `now_ms` stops the clock at a time that `set_clock` moves.
     #[new]
     #[pyo3(signature = (options, *, now_ms = None))]
-    fn new(py: Python<'_>, options: &PyQueueOptions, now_ms: Option<i64>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        options: &PyQueueOptions,
+        now_ms: Option<i64>,
+    ) -> PyResult<PyClassInitializer<Self>> {
         let clock = now_ms.map(|now_ms| Arc::new(ManualClock::at(now_ms)));
         let (lane, shards) = (options.lane.clone(), options.shards);
         let time: Arc<dyn Clock> = match &clock {
@@ -251,7 +226,7 @@ impl PyMemoryQueue {
             )))
         };
         let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
-        Ok(Self { engine, clock })
+        Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self { clock }))
     }
 
     /// Moves a stopped clock.
@@ -265,156 +240,14 @@ impl PyMemoryQueue {
         }
     }
 
-    fn stats<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
-        bridge::future_into_py(py, stats(&self.engine, py, queue)?, stats_to_py)
-    }
-
-    fn stats_blocking(&self, py: Python<'_>, queue: &str) -> PyResult<Py<PyAny>> {
-        let counted = bridge::block_on(py, stats(&self.engine, py, queue)?)?;
-        stats_to_py(py, counted)
-    }
-}
-
-type Opened = Result<Option<Arc<ServerFacts>>, QueueError>;
-type Counted = Result<Vec<Stats>, QueueError>;
-
-fn open(
-    engine: &PyEngine,
-    py: Python<'_>,
-    queue: &str,
-) -> PyResult<impl Future<Output = Opened> + Send + 'static> {
-    let (engine, lanes) = (engine.engine(py)?, engine.lanes(queue));
-    Ok(async move {
-        let mut facts = None;
-        for lane in &lanes {
-            facts = engine.open(lane).await?;
+    /// Does what a restart of a server does: leases that ran out are held for one lease more.
+    fn restart(slf: &Bound<'_, Self>) -> PyResult<()> {
+        match &*engine_of(slf.as_any())?.engine(slf.py())? {
+            Engine::Memory(queue) => {
+                queue.restart();
+                Ok(())
+            }
+            Engine::Redis(_) => Err(PyTypeError::new_err("not a queue in memory")),
         }
-        Ok(facts)
-    })
-}
-
-fn stats(
-    engine: &PyEngine,
-    py: Python<'_>,
-    queue: &str,
-) -> PyResult<impl Future<Output = Counted> + Send + 'static> {
-    let (engine, lanes) = (engine.engine(py)?, engine.lanes(queue));
-    Ok(async move {
-        let mut all = Vec::with_capacity(lanes.len());
-        for lane in &lanes {
-            all.push(engine.stats(lane).await?);
-        }
-        Ok(all)
-    })
-}
-
-fn facts_to_py(py: Python<'_>, opened: Opened) -> PyResult<Py<PyAny>> {
-    match opened.map_err(|error| queue_exception(py, &error))? {
-        Some(facts) => Ok(Py::new(py, PyServerFacts { facts })?.into_any()),
-        None => Ok(py.None()),
-    }
-}
-
-fn stats_to_py(py: Python<'_>, counted: Counted) -> PyResult<Py<PyAny>> {
-    let shards: Vec<PyStats> = counted
-        .map_err(|error| queue_exception(py, &error))?
-        .into_iter()
-        .map(|stats| PyStats { stats })
-        .collect();
-    Ok(shards.into_pyobject(py)?.into_any().unbind())
-}
-
-/// See `_core.pyi` for what users read.
-#[pyclass(frozen, name = "ServerFacts", module = "fraiseql_observers._core")]
-pub struct PyServerFacts {
-    facts: Arc<ServerFacts>,
-}
-
-#[pymethods]
-impl PyServerFacts {
-    #[getter]
-    fn product(&self) -> &'static str {
-        self.facts.product
-    }
-
-    #[getter]
-    fn version(&self) -> &str {
-        &self.facts.version
-    }
-
-    #[getter]
-    fn run_id(&self) -> &str {
-        &self.facts.run_id
-    }
-
-    #[getter]
-    fn durability(&self) -> &'static str {
-        self.facts.durability.as_str()
-    }
-
-    #[getter]
-    fn maxmemory_policy(&self) -> &str {
-        &self.facts.maxmemory_policy
-    }
-}
-
-/// See `_core.pyi` for what users read.
-#[pyclass(frozen, name = "QueueStats", module = "fraiseql_observers._core")]
-pub struct PyStats {
-    stats: Stats,
-}
-
-#[pymethods]
-impl PyStats {
-    #[getter]
-    fn now_ms(&self) -> i64 {
-        self.stats.now_ms
-    }
-
-    #[getter]
-    fn pending(&self) -> u64 {
-        self.stats.pending
-    }
-
-    #[getter]
-    fn suspects(&self) -> u64 {
-        self.stats.suspects
-    }
-
-    #[getter]
-    fn scheduled(&self) -> u64 {
-        self.stats.scheduled
-    }
-
-    #[getter]
-    fn parked(&self) -> u64 {
-        self.stats.parked
-    }
-
-    #[getter]
-    fn running(&self) -> u64 {
-        self.stats.running
-    }
-
-    #[getter]
-    fn dead(&self) -> u64 {
-        self.stats.dead
-    }
-
-    #[getter]
-    fn counters(&self) -> std::collections::BTreeMap<String, i64> {
-        self.stats.counters.iter().cloned().collect()
-    }
-
-    /// Each worker: its incarnation, who it is (JSON), and when its lease runs out in ms.
-    #[getter]
-    fn workers(&self) -> Vec<(String, String, i64)> {
-        self.stats
-            .workers
-            .iter()
-            .map(|(incarnation, info, expiry)| {
-                (incarnation.as_str().to_owned(), info.clone(), *expiry)
-            })
-            .collect()
     }
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::redis::RedisQueue;
 use super::scripts::Script;
 use super::{
-    Ending, Found, Incarnation, Lane, Listed, Listing, Member, Place, QueueError, Stats, reply,
+    Ending, Found, Incarnation, Lane, Listed, Listing, Member, Place, Priority, QueueError, Stats,
+    reply,
 };
 
 impl RedisQueue {
@@ -52,6 +53,10 @@ impl RedisQueue {
             let holder = part()?
                 .and_then(|name| String::from_utf8(name.into()).ok())
                 .unwrap_or_default();
+            let letter = part()?.and_then(|letter| letter.first().copied());
+            let member = letter
+                .and_then(Priority::from_letter)
+                .map(|priority| Member::new(id, priority));
             let place = match word.as_str() {
                 "pending" => Place::Pending,
                 "scheduled" => Place::Scheduled(time),
@@ -71,6 +76,7 @@ impl RedisQueue {
             };
             return Ok(Found {
                 place,
+                member,
                 bytes,
                 history,
                 failure,

@@ -12,10 +12,12 @@ mod inspect;
 pub mod keys;
 pub mod link;
 pub mod memory;
+pub mod overview;
 pub mod record;
 pub mod redis;
 mod reply;
 pub mod scripts;
+pub mod view;
 
 pub use engine::Engine;
 pub use error::QueueError;
@@ -416,6 +418,8 @@ impl Ending {
 pub struct Found {
     /// Where it is.
     pub place: Place,
+    /// Its id and priority, save for a job that is pending, whose bytes alone know, or has ended.
+    pub member: Option<Member>,
     /// Its bytes, while it has not ended.
     pub bytes: Option<bytes::Bytes>,
     /// Its packed history.

@@ -4,8 +4,9 @@
 -- KEYS  [1] jobs   [2] scheduled   [3] parked   [4] dead   [5] failures   [6] history   [7] crashes   [8] [9] done sets
 --       [10] [11] ended hashes   [12] leases, then the running hash of every incarnation named in ARGV
 -- ARGV  [1] id, then the incarnations
--- Returns {where, time or -1, bytes, history, failure, crashes, incarnation}; where is pending, scheduled, parked,
---       running, dead, completed, an `ended` letter, missing, or `again` where a lease is held that was not named.
+-- Returns {where, time or -1, bytes, history, failure, crashes, incarnation, priority letter}; where is pending, scheduled,
+--       parked, running, dead, completed, an `ended` letter, missing, or `again` where a lease is held that was not named.
+--       Of a pending job only the bytes know the letter, which is empty then.
 local id = ARGV[1]
 local named = {}
 for i = 2, #ARGV do
@@ -28,20 +29,20 @@ if not bytes then
   return {'missing', -1}
 end
 local members = {id .. 'c', id .. 'h', id .. 'd', id .. 'l'}
-local where, time, holder = 'pending', -1, ''
+local where, time, holder, letter = 'pending', -1, '', ''
 for _, place in ipairs({{'scheduled', KEYS[2]}, {'parked', KEYS[3]}, {'dead', KEYS[4]}}) do
-  for _, score in ipairs(redis.call('ZMSCORE', place[2], unpack(members))) do
+  for i, score in ipairs(redis.call('ZMSCORE', place[2], unpack(members))) do
     if score then
-      where, time = place[1], math.floor(tonumber(score))
+      where, time, letter = place[1], math.floor(tonumber(score)), string.sub(members[i], 17)
     end
   end
 end
 for i = 2, #ARGV do
-  for _, call in ipairs(redis.call('HMGET', KEYS[11 + i], unpack(members))) do
+  for k, call in ipairs(redis.call('HMGET', KEYS[11 + i], unpack(members))) do
     if call then
-      where, holder = 'running', ARGV[i]
+      where, holder, letter = 'running', ARGV[i], string.sub(members[k], 17)
     end
   end
 end
 return {where, time, bytes, redis.call('HGET', KEYS[6], id) or '', redis.call('HGET', KEYS[5], id) or '',
-        redis.call('HGET', KEYS[7], id) or '', holder}
+        redis.call('HGET', KEYS[7], id) or '', holder, letter}

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::lane::LaneState;
+use super::store::some;
 use crate::queue::{
     Incarnation, Lane, LaneOptions, Lease, MAX_CALL_BYTES, Member, MemoryQueue, QueueError, Source,
     Standing, Turn,
@@ -74,7 +75,7 @@ impl MemoryQueue {
                         member,
                         call,
                         bytes: state.jobs.get(&member.id())?.clone(),
-                        history: state.history.get(&member.id()).cloned(),
+                        history: some(state.history.get(&member.id())),
                     })
                 })
                 .collect();

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use crate::queue::{
-    Cancelled, Due, Ending, Found, Lane, Member, MemoryQueue, NewJob, Place, Priority, QueueError,
-    Stored,
+    Cancelled, Due, Ending, Found, Incarnation, Lane, Member, MemoryQueue, NewJob, Place, Priority,
+    QueueError, Stored,
 };
 
 impl MemoryQueue {
@@ -112,6 +114,7 @@ impl MemoryQueue {
                 };
                 return Found {
                     place,
+                    member: None,
                     bytes: None,
                     history: None,
                     failure: None,
@@ -119,29 +122,31 @@ impl MemoryQueue {
                 };
             };
             let members = Priority::ALL.map(|priority| Member::new(id, priority));
-            let score = |ranked: &super::ranked::Ranked<Member>| {
-                members.iter().find_map(|m| ranked.score(m))
+            let ranked = |ranked: &super::ranked::Ranked<Member>, place: fn(i64) -> Place| {
+                members
+                    .into_iter()
+                    .find_map(|member| Some((place(ranked.score(&member)?), Some(member))))
             };
-            let holder = state
+            let held = |(name, held): (&Incarnation, &indexmap::IndexMap<Member, u64>)| {
+                let member = members
+                    .into_iter()
+                    .find(|member| held.contains_key(member))?;
+                Some((Place::Running(name.clone()), Some(member)))
+            };
+            let (place, member) = state
                 .running
                 .iter()
-                .find(|(_, held)| members.iter().any(|member| held.contains_key(member)));
-            let place = if let Some((holder, _)) = holder {
-                Place::Running(holder.clone())
-            } else if let Some(at_ms) = score(&state.dead) {
-                Place::Dead(at_ms)
-            } else if let Some(at_ms) = score(&state.parked) {
-                Place::Parked(at_ms)
-            } else if let Some(at_ms) = score(&state.scheduled) {
-                Place::Scheduled(at_ms)
-            } else {
-                Place::Pending
-            };
+                .find_map(held)
+                .or_else(|| ranked(&state.dead, Place::Dead))
+                .or_else(|| ranked(&state.parked, Place::Parked))
+                .or_else(|| ranked(&state.scheduled, Place::Scheduled))
+                .unwrap_or((Place::Pending, None));
             Found {
                 place,
-                bytes: Some(bytes.clone()),
-                history: state.history.get(&id).cloned(),
-                failure: state.failures.get(&id).cloned(),
+                member,
+                bytes: some(Some(bytes)),
+                history: some(state.history.get(&id)),
+                failure: some(state.failures.get(&id)),
                 crashes: state.crashes.get(&id).map_or(0, |(count, _)| *count),
             }
         }))
@@ -178,4 +183,9 @@ impl MemoryQueue {
             .chain([suspects])
             .flat_map(|list| list.iter().rev())
     }
+}
+
+/// Stored bytes; as at the server, none and empty ones are the same.
+pub(super) fn some(bytes: Option<&Bytes>) -> Option<Bytes> {
+    bytes.filter(|bytes| !bytes.is_empty()).cloned()
 }

@@ -1,0 +1,443 @@
+//! `Queue`: storing jobs and looking after them, over queues and shards. What `RedisQueue` and `MemoryQueue` share.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::convert::uuid;
+use super::job::{PyJob, check_queue_name};
+use super::lane::{PyBlockingLane, PyLane};
+use super::queue::PyEngine;
+use super::stats::{PyServerFacts, PyStats};
+use super::view::PyJobView;
+use super::waiting::{awaited, blocking};
+use crate::job::JobState;
+use crate::queue::facts::ServerFacts;
+use crate::queue::overview::Overview;
+use crate::queue::view::JobView;
+use crate::queue::{Lane, NewJob, QueueError, Stats};
+
+/// See `_core.pyi` for what users read.
+#[pyclass(frozen, subclass, name = "Queue", module = "fraiseql_observers._core")]
+pub struct PyQueue {
+    engine: PyEngine,
+}
+
+impl PyQueue {
+    /// The face of a queue.
+    pub const fn new(engine: PyEngine) -> Self {
+        Self { engine }
+    }
+
+    /// The queue behind it.
+    pub const fn engine(&self) -> &PyEngine {
+        &self.engine
+    }
+
+    fn overview(&self, py: Python<'_>, queues: Vec<String>) -> PyResult<Overview> {
+        for queue in &queues {
+            check_queue_name(queue)?;
+        }
+        Ok(Overview {
+            engine: self.engine.engine(py)?,
+            queues,
+            shards: self.engine.shards(),
+        })
+    }
+
+    fn lane(&self, queue: &str, shard: u16) -> PyResult<Lane> {
+        check_queue_name(queue)?;
+        if shard >= self.engine.shards() {
+            let shards = self.engine.shards();
+            return Err(PyValueError::new_err(format!(
+                "shard: {shard} is not below {shards}"
+            )));
+        }
+        Ok(Lane {
+            queue: queue.to_owned(),
+            shard,
+        })
+    }
+
+    fn opening(
+        &self,
+        py: Python<'_>,
+        queue: &str,
+    ) -> PyResult<impl Answer<Option<Arc<ServerFacts>>>> {
+        check_queue_name(queue)?;
+        let (engine, lanes) = (self.engine.engine(py)?, self.engine.lanes(queue));
+        Ok(async move {
+            let mut facts = None;
+            for lane in &lanes {
+                facts = engine.open(lane).await?;
+            }
+            Ok(facts)
+        })
+    }
+
+    fn counting(&self, py: Python<'_>, queue: &str) -> PyResult<impl Answer<Vec<Stats>>> {
+        check_queue_name(queue)?;
+        let (engine, lanes) = (self.engine.engine(py)?, self.engine.lanes(queue));
+        Ok(async move {
+            let mut all = Vec::with_capacity(lanes.len());
+            for lane in &lanes {
+                all.push(engine.stats(lane).await?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn enqueueing(
+        &self,
+        py: Python<'_>,
+        jobs: Vec<Bound<'_, PyJob>>,
+        enqueue_timeout_secs: u64,
+    ) -> PyResult<impl Answer<Vec<bool>>> {
+        let gather = self.engine.gather(py)?;
+        let limit = Duration::from_secs(enqueue_timeout_secs);
+        let count = jobs.len();
+        let mut lanes: HashMap<Lane, (Vec<NewJob>, Vec<usize>)> = HashMap::new();
+        for (place, job) in jobs.into_iter().enumerate() {
+            let queue = job.get().queue_name();
+            check_queue_name(queue)?;
+            let new = job.get().new_job();
+            let lane = Lane::of(queue, new.member.id(), self.engine.shards());
+            let (jobs, places) = lanes.entry(lane).or_default();
+            jobs.push(new);
+            places.push(place);
+        }
+        Ok(async move {
+            let mut stored = vec![false; count];
+            let mut begun = false;
+            for (lane, (jobs, places)) in lanes {
+                match gather.enqueue(lane, jobs, limit).await {
+                    Ok(new) => {
+                        begun = true;
+                        for (place, new) in places.into_iter().zip(new) {
+                            stored[place] = new;
+                        }
+                    }
+                    // What other lanes took is stored: the caller must not believe that nothing is.
+                    Err(error) if begun => return Err(QueueError::Unconfirmed(error.to_string())),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(stored)
+        })
+    }
+}
+
+/// An answer of the queue in the making.
+trait Answer<T>: Future<Output = Result<T, QueueError>> + Send + 'static {}
+
+impl<T, F: Future<Output = Result<T, QueueError>> + Send + 'static> Answer<T> for F {}
+
+#[pymethods]
+impl PyQueue {
+    #[pyo3(signature = (queue = "default"))]
+    fn open<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        awaited(py, self.opening(py, queue)?, facts_to_py, drop)
+    }
+
+    #[pyo3(signature = (queue = "default"))]
+    fn open_blocking<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        blocking(py, self.opening(py, queue)?, facts_to_py, drop)
+    }
+
+    fn stats<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        awaited(py, self.counting(py, queue)?, stats_to_py, drop)
+    }
+
+    fn stats_blocking<'py>(&self, py: Python<'py>, queue: &str) -> PyResult<Bound<'py, PyAny>> {
+        blocking(py, self.counting(py, queue)?, stats_to_py, drop)
+    }
+
+    #[pyo3(signature = (jobs, *, enqueue_timeout_secs))]
+    fn enqueue<'py>(
+        &self,
+        py: Python<'py>,
+        jobs: Vec<Bound<'py, PyJob>>,
+        enqueue_timeout_secs: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        awaited(
+            py,
+            self.enqueueing(py, jobs, enqueue_timeout_secs)?,
+            to_py,
+            drop,
+        )
+    }
+
+    #[pyo3(signature = (jobs, *, enqueue_timeout_secs))]
+    fn enqueue_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        jobs: Vec<Bound<'py, PyJob>>,
+        enqueue_timeout_secs: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        blocking(
+            py,
+            self.enqueueing(py, jobs, enqueue_timeout_secs)?,
+            to_py,
+            drop,
+        )
+    }
+
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        awaited(py, async move { overview.find(id).await }, view_to_py, drop)
+    }
+
+    fn find_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        blocking(py, async move { overview.find(id).await }, view_to_py, drop)
+    }
+
+    fn state<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        awaited(
+            py,
+            async move { overview.state(id).await },
+            state_to_py,
+            drop,
+        )
+    }
+
+    fn state_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        blocking(
+            py,
+            async move { overview.state(id).await },
+            state_to_py,
+            drop,
+        )
+    }
+
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        awaited(
+            py,
+            async move { overview.cancel(id).await },
+            state_to_py,
+            drop,
+        )
+    }
+
+    fn cancel_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, id) = (self.overview(py, queues)?, id_from_py(id)?);
+        blocking(
+            py,
+            async move { overview.cancel(id).await },
+            state_to_py,
+            drop,
+        )
+    }
+
+    #[pyo3(signature = (state, queues, *, offset, limit))]
+    fn list_jobs<'py>(
+        &self,
+        py: Python<'py>,
+        state: &str,
+        queues: Vec<String>,
+        offset: usize,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, state) = (self.overview(py, queues)?, state_from_py(state)?);
+        awaited(
+            py,
+            async move { overview.list(state, offset, limit).await },
+            views_to_py,
+            drop,
+        )
+    }
+
+    #[pyo3(signature = (state, queues, *, offset, limit))]
+    fn list_jobs_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        state: &str,
+        queues: Vec<String>,
+        offset: usize,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, state) = (self.overview(py, queues)?, state_from_py(state)?);
+        blocking(
+            py,
+            async move { overview.list(state, offset, limit).await },
+            views_to_py,
+            drop,
+        )
+    }
+
+    fn dead_count<'py>(&self, py: Python<'py>, queues: Vec<String>) -> PyResult<Bound<'py, PyAny>> {
+        let overview = self.overview(py, queues)?;
+        awaited(py, async move { overview.dead_count().await }, to_py, drop)
+    }
+
+    fn dead_count_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let overview = self.overview(py, queues)?;
+        blocking(py, async move { overview.dead_count().await }, to_py, drop)
+    }
+
+    fn replay<'py>(
+        &self,
+        py: Python<'py>,
+        letters: Vec<(Bound<'py, PyAny>, i64)>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        awaited(
+            py,
+            async move { overview.replay(&letters).await },
+            to_py,
+            drop,
+        )
+    }
+
+    fn replay_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        letters: Vec<(Bound<'py, PyAny>, i64)>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        blocking(
+            py,
+            async move { overview.replay(&letters).await },
+            to_py,
+            drop,
+        )
+    }
+
+    fn remove<'py>(
+        &self,
+        py: Python<'py>,
+        letters: Vec<(Bound<'py, PyAny>, i64)>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        awaited(
+            py,
+            async move { overview.remove(&letters).await },
+            to_py,
+            drop,
+        )
+    }
+
+    fn remove_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        letters: Vec<(Bound<'py, PyAny>, i64)>,
+        queues: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        blocking(
+            py,
+            async move { overview.remove(&letters).await },
+            to_py,
+            drop,
+        )
+    }
+
+    /// The steps of one lane, awaited.
+    #[pyo3(name = "lane", signature = (queue, shard = 0))]
+    fn awaited_lane(&self, queue: &str, shard: u16) -> PyResult<PyLane> {
+        Ok(PyLane::new(self.engine.clone(), self.lane(queue, shard)?))
+    }
+
+    /// The steps of one lane, for callers that wait.
+    #[pyo3(signature = (queue, shard = 0))]
+    fn lane_blocking(&self, queue: &str, shard: u16) -> PyResult<PyBlockingLane> {
+        Ok(PyBlockingLane::new(
+            self.engine.clone(),
+            self.lane(queue, shard)?,
+        ))
+    }
+
+    #[getter]
+    fn shards(&self) -> u16 {
+        self.engine.shards()
+    }
+}
+
+fn id_from_py(id: &Bound<'_, PyAny>) -> PyResult<uuid::Uuid> {
+    uuid(id).ok_or_else(|| PyTypeError::new_err("id: not a UUID"))
+}
+
+fn letters_from_py(letters: Vec<(Bound<'_, PyAny>, i64)>) -> PyResult<Vec<(uuid::Uuid, i64)>> {
+    letters
+        .into_iter()
+        .map(|(id, died_at_ms)| Ok((id_from_py(&id)?, died_at_ms)))
+        .collect()
+}
+
+fn state_from_py(state: &str) -> PyResult<JobState> {
+    JobState::from_name(state).ok_or_else(|| {
+        let known = JobState::ALL.map(JobState::as_str).join(", ");
+        PyValueError::new_err(format!("state: {state:?} is none of {known}"))
+    })
+}
+
+fn facts_to_py(py: Python<'_>, facts: Option<Arc<ServerFacts>>) -> PyResult<Py<PyAny>> {
+    facts.map(|facts| PyServerFacts { facts }).into_py_any(py)
+}
+
+fn stats_to_py(py: Python<'_>, shards: Vec<Stats>) -> PyResult<Py<PyAny>> {
+    let shards: Vec<PyStats> = shards.into_iter().map(|stats| PyStats { stats }).collect();
+    shards.into_py_any(py)
+}
+
+fn view_to_py(py: Python<'_>, view: Option<JobView>) -> PyResult<Py<PyAny>> {
+    view.map(PyJobView::from).into_py_any(py)
+}
+
+fn views_to_py(py: Python<'_>, views: Vec<JobView>) -> PyResult<Py<PyAny>> {
+    let views: Vec<PyJobView> = views.into_iter().map(PyJobView::from).collect();
+    views.into_py_any(py)
+}
+
+fn state_to_py(py: Python<'_>, state: Option<JobState>) -> PyResult<Py<PyAny>> {
+    state.map(JobState::as_str).into_py_any(py)
+}
+
+fn to_py<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
+    value.into_py_any(py)
+}
