@@ -19,7 +19,7 @@ from fraiseql_observers.actions.urls import SERVICE_PORTS, UrlError, parse_redir
 from fraiseql_observers.errors import PermanentError, RetryableError
 
 LOOPBACK_HOSTS = [
-    *("127.0.0.1", "127.255.255.254", "localhost", "LOCALHOST", "localhost.", "a.localhost", "0.0.0.0"),  # noqa: S104 - a host to refuse
+    *("127.0.0.1", "127.255.255.254", "localhost", "LOCALHOST", "localhost.", "a.localhost", "0.0.0.0"),
     *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[::ffff:7f00:1]"),
 ]
 NUMERIC_HOSTS = [
