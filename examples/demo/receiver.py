@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         job_id = self.headers["webhook-id"]
         signed = f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
-        status = cast(_Server, self.server).receiver.answer(
+        status = cast("_Server", self.server).receiver.answer(
             self.path, UUID(job_id), signed, self.headers.get("webhook-signature", "")
         )
         time.sleep(ANSWER_SECS)

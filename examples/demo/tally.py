@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
@@ -32,11 +33,11 @@ class Tally:
     events: int
     matched: int
     expected: Mapping[UUID, str]
-    job_ids: Set[UUID]
+    job_ids: AbstractSet[UUID]
     delivered: Counter[UUID]
     answers: Counter[int]
     badly_signed: int
-    dead_ids: Set[UUID]
+    dead_ids: AbstractSet[UUID]
     retried: int
     reclaimed: int
     completed: int

@@ -117,7 +117,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 def _stopped_by_ctrl_c(publisher: Publisher) -> Iterator[None]:
     """Let Ctrl-C end the run between two batches, so that the report counts exactly what was stored."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         publisher.stop()
 
     before = signal.signal(signal.SIGINT, stop)
