@@ -117,7 +117,7 @@ class DeadLetterQueue:
         *,
         offset: int = 0,
         limit: int = 50,
-        filter: DeadLetterFilter | None = None,  # noqa: A002 - named so by users
+        filter: DeadLetterFilter | None = None,
     ) -> Sequence[JobView]:
         """Return letters, the newest first.
 
@@ -141,7 +141,7 @@ class DeadLetterQueue:
         view = await self._queue.find(job_id, self._queue_names)
         return view if view is not None and view.died_at is not None and view.ended is None else None
 
-    async def count(self, filter: DeadLetterFilter | None = None) -> int:  # noqa: A002 - as in `list`
+    async def count(self, filter: DeadLetterFilter | None = None) -> int:
         """Return how many letters there are; with a filter this reads all of them, page by page."""
         if filter is None:
             return await self._queue.dead_count(self._queue_names)
@@ -180,7 +180,7 @@ class DeadLetterQueue:
 
     async def replay_all(
         self,
-        filter: DeadLetterFilter | None = None,  # noqa: A002 - named so by users
+        filter: DeadLetterFilter | None = None,
         rate: float | None = None,
         *,
         on_progress: Callable[[int], None] | None = None,
@@ -213,7 +213,7 @@ class DeadLetterQueue:
 
     async def clear(
         self,
-        filter: DeadLetterFilter | None = None,  # noqa: A002 - named so by users
+        filter: DeadLetterFilter | None = None,
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:

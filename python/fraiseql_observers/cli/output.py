@@ -102,6 +102,8 @@ class Output:
             return
         for row in [*([list(header)] if header else []), *cells]:
             sys.stdout.write("\t".join(row) + "\n")
+        # What is said on standard error afterwards must not overtake the result.
+        sys.stdout.flush()
 
 
 def shown(value: object) -> str:
