@@ -23,6 +23,7 @@ from fraiseql_observers.cli.options import (
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.errors import ObserversError
 from fraiseql_observers.executor import BlockingQueuedObserverExecutor
 from fraiseql_observers.inspector import queue_names
@@ -100,7 +101,7 @@ def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
     queue, close = connect(config)
     with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
         for name in queue_names(config):
-            queue.open_blocking(name)
+            require_durability(config.storage.durability, queue.open_blocking(name))
         yield executor
 
 

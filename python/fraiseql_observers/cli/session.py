@@ -11,6 +11,7 @@ from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.assembly import connect
 from fraiseql_observers.cli.options import chosen_config
 from fraiseql_observers.config import load_config
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.inspector import queue_names
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def with_queue(config_file: Path, act: Callable[[RedisQueue, Sequence[str]], Awa
         ConfigError: If the file is not valid.
         QueueUnavailable: If the server cannot be reached.
         QueueRefused: If the server refuses the login.
-        ServerUnsuitable: If the server must not hold jobs.
+        ServerUnsuitable: If the server must not hold jobs, or keeps less than the file asks for.
     """
     config = load_config(chosen_config(config_file))
     queue, close = connect(config)
@@ -35,7 +36,7 @@ def with_queue(config_file: Path, act: Callable[[RedisQueue, Sequence[str]], Awa
     async def session() -> T:
         names = queue_names(config)
         for name in names:
-            await queue.open(name)
+            require_durability(config.storage.durability, await queue.open(name))
         return await act(queue, names)
 
     try:
