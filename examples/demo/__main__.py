@@ -15,7 +15,9 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from fraiseql_observers import DeadLetterQueue, build_with_queue, load_config
+from fraiseql_observers.config import load_config
+from fraiseql_observers.dead_letters import DeadLetterQueue
+from fraiseql_observers.executor import build_with_queue
 from fraiseql_observers.inspector import Inspector
 
 from examples.demo.expected import expected_jobs
@@ -76,11 +78,11 @@ async def _demonstrate(folder: Path, receiver: Receiver) -> Tally:
     async with build_with_queue(config) as executor:
         with Screen(events=len(events), jobs=len(expected)) as screen:
             inspector = Inspector(executor.queue)
-            server = await inspector.server()
+            server = (await inspector.status()).server
             screen.say(f"{server.product} {server.version} runs, for this demonstration only")
             shop = Shop(executor, receiver, screen, events=events, jobs=len(expected))
             await shop.run(lambda: DemoWorker(RULES, next(logs)))
-        stats = await inspector.stats()
+        counters = (await inspector.status()).counters
         letters = await DeadLetterQueue(executor.queue).list(limit=EVENTS)
     return Tally(
         events=shop.published.events,
@@ -91,9 +93,9 @@ async def _demonstrate(folder: Path, receiver: Receiver) -> Tally:
         answers=receiver.answers,
         badly_signed=receiver.badly_signed,
         dead_ids={letter.id for letter in letters},
-        retried=stats.counters["retried"],
-        reclaimed=stats.counters["reclaimed"],
-        completed=stats.counters["completed"],
+        retried=counters.get("retried", 0),
+        reclaimed=counters.get("reclaimed", 0),
+        completed=counters.get("completed", 0),
         slots=config.job_queue.worker_concurrency,
     )
 

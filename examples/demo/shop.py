@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fraiseql_observers import EntityEvent, QueuedObserverExecutor
+from fraiseql_observers.executor import QueuedObserverExecutor
 from fraiseql_observers.inspector import Inspector
 
 from examples.demo.orders import Event
@@ -93,7 +93,7 @@ class Shop:
     async def _publish(self) -> None:
         for start in range(0, len(self._events), BATCH):
             batch = self._events[start : start + BATCH]
-            summaries = await self._executor.process_events([EntityEvent(**event) for event in batch])
+            summaries = await self._executor.process_events(batch)
             for summary in summaries:
                 self.published.events += 1
                 self.published.matched += bool(summary.job_ids)
@@ -120,15 +120,15 @@ class Shop:
             await asyncio.sleep(LOOK_SECS)
 
     async def _look(self) -> Moment:
-        stats = await self._inspector.stats()
+        jobs = (await self._inspector.status()).total
         return Moment(
             events=self.published.events,
             jobs=len(self.published.job_ids),
             delivered=len(self._receiver.delivered),
-            dead_lettered=stats.dead,
-            pending=stats.pending + stats.suspects,
-            running=stats.running,
-            waiting=stats.scheduled,
+            dead_lettered=jobs.dead,
+            pending=jobs.pending,
+            running=jobs.running,
+            waiting=jobs.scheduled,
         )
 
     def _is_half_done(self, moment: Moment) -> bool:

@@ -22,7 +22,8 @@ from fraiseql_observers.actions.base import ActionContext, ActionResult
 from fraiseql_observers.actions.models import WebhookAction
 from fraiseql_observers.actions.policy import DestinationPolicy
 from fraiseql_observers.actions.pool_sender import LONGEST_RESPONSE_BYTES, PoolSender
-from fraiseql_observers.actions.webhook import WebhookCall, resolve_webhook
+from fraiseql_observers.actions.resolving import resolve_webhook
+from fraiseql_observers.actions.webhook import WebhookCall
 from fraiseql_observers.errors import ActionTimeout, PermanentError, RetryableError
 from fraiseql_observers.events import EntityEvent
 

@@ -84,7 +84,12 @@ def test_a_huge_line_is_dropped_and_the_next_one_read(pipe: Pipe) -> None:
     """A line of several chunks is refused with its length, and what follows is not affected."""
     reader = LineReader(pipe.reading, max_line_bytes=100)
     length = 3 * CHUNK_BYTES + 17
-    writer = threading.Thread(target=lambda: (pipe.write(b"x" * length + b"\nnext\n"), pipe.end()))
+
+    def write() -> None:
+        pipe.write(b"x" * length + b"\nnext\n")
+        pipe.end()
+
+    writer = threading.Thread(target=write)
     writer.start()
     huge, following = all_lines(reader)
     writer.join(10.0)

@@ -81,7 +81,7 @@ class FunctionCall:
         loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
         result = await _until_ended(
-            loop.run_in_executor(self._threads, variables.run, _called, self._handler, context)
+            loop.run_in_executor(self._threads, lambda: variables.run(_called, self._handler, context))
         )
         if inspect.isawaitable(result):
             await _awaited(result)

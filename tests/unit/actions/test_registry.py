@@ -11,7 +11,7 @@ import pytest
 
 from fraiseql_observers.actions.base import ActionContext
 from fraiseql_observers.actions.registry import build_actions
-from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.config import Config, WorkerConfig, load_config
 from fraiseql_observers.errors import ConfigError, UnsupportedAction
 from fraiseql_observers.observers import ObserverDefinition
 
@@ -112,6 +112,13 @@ def test_inline_action_that_holds_a_secret_is_refused(fields: dict[str, object])
         registry.build_inline({"type": "webhook", "url": "https://example.com/", **fields})
     assert CANARY not in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_inline_action_must_end_before_its_job_does() -> None:
+    """The webhook's own timeout says what happened; the job's only that it was too long."""
+    config = Config(worker=WorkerConfig(job_timeout_secs=30))
+    with pytest.raises(ConfigError, match="job_timeout_secs"):
+        build_actions(config).build_inline({"type": "webhook", "url": "https://example.com/"})
 
 
 @pytest.mark.parametrize("action", [{}, {"type": "wat"}, {"type": "log", "wat": 1}, {"type": 5}])
