@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::json::{Keys, MAX_DEPTH, Place, Step, Writer};
+use crate::json::{Document, Keys, MAX_DEPTH, Place, Step, Writer};
 
 /// Why a Python object is no JSON value that we take.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ type Written = Result<(), Refusal>;
 impl Refusal {
     fn not_json(problem: impl Into<String>) -> Self {
         Self::NotJson(Place::default(), problem.into())
+    }
+
+    /// What is wrong, with its place where that is not the whole.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::TooLarge => "too large".to_owned(),
+            Self::NotJson(place, problem) if place.is_outermost() => problem.clone(),
+            Self::NotJson(place, problem) => format!("{place}: {problem}"),
+        }
     }
 
     /// Notes that the refused object was found by `step` in the container around it.
@@ -121,7 +130,9 @@ impl<'w, 'py> Converter<'w, 'py> {
             return Ok(());
         }
         if let Ok(time) = object.cast::<PyDateTime>() {
-            self.writer.text(&instant_text(time)?);
+            let mut text = Vec::new();
+            instant_from_py(time)?.write_rfc3339(&mut text);
+            self.writer.text(&String::from_utf8_lossy(&text));
             return Ok(());
         }
         let name = object
@@ -265,8 +276,23 @@ fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     UUID.import(py, "uuid", "UUID")
 }
 
-/// An aware time as RFC 3339 in UTC.
-fn instant_text(time: &Bound<'_, PyDateTime>) -> Result<String, Refusal> {
+/// Converts a whole object whose size somebody else bounds; a container there is at level `level`.
+///
+/// # Errors
+///
+/// As [`Converter::value`].
+pub fn document_from_py(object: &Bound<'_, PyAny>, level: usize) -> Result<Document, Refusal> {
+    let mut writer = Writer::default();
+    Converter::new(&mut writer, usize::MAX).value(object, level)?;
+    Ok(writer.finish())
+}
+
+/// The instant of an aware time.
+///
+/// # Errors
+///
+/// `Refusal` if it is naive, or outside the years 1 to 9999 in UTC.
+pub fn instant_from_py(time: &Bound<'_, PyDateTime>) -> Result<Instant, Refusal> {
     let py = time.py();
     let naive = || Refusal::not_json("a datetime without a time zone");
     let offset = time.call_method0("utcoffset").map_err(|_| naive())?;
@@ -279,11 +305,6 @@ fn instant_text(time: &Bound<'_, PyDateTime>) -> Result<String, Refusal> {
     })();
     text.ok()
         .and_then(|text| Instant::parse_rfc3339(&text))
-        .map(|instant| {
-            let mut out = Vec::new();
-            instant.write_rfc3339(&mut out);
-            String::from_utf8_lossy(&out).into_owned()
-        })
         .ok_or_else(|| Refusal::not_json("a datetime outside the years 1 to 9999 in UTC"))
 }
 

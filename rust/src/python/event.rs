@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple, PyType};
 
-use super::convert::{Converter, Refusal, instant_to_py, uuid, uuid_to_py, value_to_py};
+use super::convert::{
+    Converter, Refusal, document_from_py, instant_to_py, uuid, uuid_to_py, value_to_py,
+};
 use crate::event::{DEFAULT_MAX_BYTES, Draft, Event, EventError, EventKind, Field};
 use crate::json::{Document, Key, Step, Writer};
 
@@ -170,11 +172,7 @@ fn refused(refusal: Refusal, key: &str, max_bytes: usize) -> EventError {
 
 /// A value that is compared with one of an event.
 fn comparand(object: &Bound<'_, PyAny>) -> Result<Document, EventError> {
-    let mut writer = Writer::default();
-    Converter::new(&mut writer, usize::MAX)
-        .value(object, 1)
-        .map_err(|refusal| refused(refusal, "value", usize::MAX))?;
-    Ok(writer.finish())
+    document_from_py(object, 1).map_err(|refusal| refused(refusal, "value", usize::MAX))
 }
 
 fn kind_to_py(py: Python<'_>, kind: EventKind) -> PyResult<Bound<'_, PyAny>> {
