@@ -24,6 +24,8 @@ class ConfiguredRules:
 
     def __init__(self, config: Config, registry: ActionRegistry) -> None:
         self._registry = registry
+        #: How many observers there are.
+        self.observers = len(config.observers)
         self._timeout = timedelta(seconds=config.worker.job_timeout_secs)
         self._rules: dict[tuple[str, int], Rule] = {}
         for name, definition in config.observers.items():

@@ -59,13 +59,16 @@ class Runner:
         self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
 
+    def start(self) -> None:
+        """Start to lease and to run jobs."""
+        self._feed.start(self._dispatcher.on_wake)
+        self._feed.set_rules(self._dispatcher.rules.names)
+
     async def run(self) -> Ending:
-        """Lease and run jobs until `end` or `leave` is called, then drain.
+        """Run jobs until `end` or `leave` is called, then drain; after `start`.
 
         If the task is cancelled, what runs is released at once.
         """
-        self._feed.start(self._dispatcher.on_wake)
-        self._feed.set_rules(self._dispatcher.rules.names)
         try:
             await asyncio.shield(self._ending)
         except asyncio.CancelledError:

@@ -31,6 +31,7 @@ class Bench:
             on_suspects=self.count_suspects,
             on_stuck=lambda _job: self.runner.end(Ending.REPLACE),
         )
+        self.runner.start()
         self.running = asyncio.ensure_future(self.runner.run())
 
     async def handle(self, job: Any) -> int | None:
