@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -192,17 +191,16 @@ def report(runs: list[Run]) -> dict[str, Any]:
         "bench": "enqueue_drain",
         "date": datetime.now(UTC).date().isoformat(),
         "version": _core.__version__,
-        "core": "dev" if _is_editable() else "release",
+        "core": "dev" if _is_of_this_tree() else "release",
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "python": platform.python_version(),
         "runs": [{key: round(value, 1) for key, value in asdict(run).items()} for run in runs],
     }
 
 
-def _is_editable() -> bool:
-    """Tell whether the package is that of `make build`, whose core is built for quick builds and not for speed."""
-    origin = metadata.distribution("fraiseql-observers").read_text("direct_url.json") or "{}"
-    return bool(json.loads(origin).get("dir_info", {}).get("editable"))
+def _is_of_this_tree() -> bool:
+    """Tell whether the core is that of `make build`, which is built for quick builds and not for speed."""
+    return (Path(_core.__file__).parents[2] / "Cargo.toml").exists()
 
 
 def _processor() -> str:
