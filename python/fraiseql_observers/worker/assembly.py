@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fraiseql_observers import assembly, redaction
 from fraiseql_observers.actions.registry import build_actions
 from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.errors import ServerUnsuitable
 from fraiseql_observers.worker.known_secrets import known_secrets
 from fraiseql_observers.worker.rules import ConfiguredRules
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import RedisQueue, ServerFacts
+
+
+#: What a server can prove, the weakest first.
+DURABILITIES: Final = ("memory", "process", "disk")
+
+_HOW_TO_GET: Final = {
+    "memory": "",
+    "process": "set appendonly yes on the server",
+    "disk": "set appendonly yes and appendfsync always on the server",
+}
 
 
 class Assembly:
@@ -48,8 +59,12 @@ class Assembly:
         if self._queue is None:
             # In a thread, since the start of an embedded server blocks.
             self._queue, self._close_queue = await asyncio.to_thread(assembly.connect, self.config)
-        facts = [await self._queue.open(name) for name in self.config.worker.queues]
-        return facts[-1]
+        facts = None
+        for name in self.config.worker.queues:
+            facts = await self.queue.open(name)
+        assert facts is not None, "a worker has a queue, and its queue a server"
+        self._check_durability(facts)
+        return facts
 
     async def read_gauges(self) -> dict[str, int]:
         """Ask the queue how many jobs are pending, and how many are dead letters.
@@ -78,3 +93,10 @@ class Assembly:
         rules = ConfiguredRules(config, build_actions(config))
         redaction.hide(known_secrets(config))
         return config, rules
+
+    def _check_durability(self, facts: ServerFacts) -> None:
+        wanted, found = self.config.storage.durability, facts.durability
+        if wanted != "auto" and DURABILITIES.index(found) < DURABILITIES.index(wanted):
+            raise ServerUnsuitable(
+                f"[storage] durability is {wanted}, but the server proves only {found}; {_HOW_TO_GET[wanted]}"
+            )

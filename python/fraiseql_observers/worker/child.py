@@ -18,11 +18,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from fraiseql_observers import _core, logs
+from fraiseql_observers._core import LeasedJob
 from fraiseql_observers.assembly import build_feed
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, QueueError, ServerUnsuitable
 from fraiseql_observers.worker.assembly import Assembly
-from fraiseql_observers.worker.contract import LeasedJob
 from fraiseql_observers.worker.limits import Limits
 from fraiseql_observers.worker.link import SupervisorLink
 from fraiseql_observers.worker.opening import PATIENCE_SECS, open_patiently

@@ -6,12 +6,13 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from fraiseql_observers._core import LeasedJob
 from fraiseql_observers.actions.base import Action, ActionContext
 from fraiseql_observers.actions.function import FunctionCall
 from fraiseql_observers.actions.registry import ActionRegistry
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, PermanentError
-from fraiseql_observers.worker.contract import LeasedJob, Rule
+from fraiseql_observers.worker.contract import Rule
 
 
 class ConfiguredRules:

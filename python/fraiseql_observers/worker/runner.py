@@ -8,7 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-from fraiseql_observers.worker.contract import Feed, LeasedJob, Rules
+from fraiseql_observers._core import Feed, LeasedJob
+from fraiseql_observers.worker.contract import Rules
 from fraiseql_observers.worker.dispatch import Dispatcher
 from fraiseql_observers.worker.shutdown import drain
 
@@ -48,8 +49,8 @@ class Runner:
         rules: Rules,
         *,
         grace_secs: float,
-        on_suspects: Callable[[], None],
-        on_stuck: Callable[[LeasedJob], None],
+        on_suspects: Callable[[], object],
+        on_stuck: Callable[[LeasedJob], object],
     ) -> None:
         self._feed = feed
         self._grace_secs = grace_secs

@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{AttemptFailed, Cause, Feed, FeedOptions, LeasedJob, News, Report};
+use super::{Cause, Feed, FeedOptions, LeasedJob, News, Report};
 use crate::backoff::{BackoffStrategy, Jitter};
 use crate::clock::{Clock, ManualClock};
 use crate::job::{JobTemplate, RetryPolicy};
 use crate::metrics::AttemptFailure;
+use crate::policy::AttemptFailed;
 use crate::queue::{
     Due, Engine, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority, Source, Stats,
 };
@@ -163,13 +164,7 @@ impl Rig {
 }
 
 fn failed(kind: AttemptFailure) -> Report {
-    Report::Failed(AttemptFailed {
-        kind,
-        error: "no".to_owned(),
-        status_code: None,
-        retry_after: None,
-        keep: true,
-    })
+    Report::Failed(AttemptFailed::new(kind, "no".to_owned()))
 }
 
 #[test]
