@@ -15,11 +15,6 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from fraiseql_observers.config import load_config
-from fraiseql_observers.dead_letters import DeadLetterQueue
-from fraiseql_observers.executor import build_with_queue
-from fraiseql_observers.inspector import Inspector
-
 from examples.demo.expected import expected_jobs
 from examples.demo.orders import order_events
 from examples.demo.receiver import Receiver
@@ -28,6 +23,10 @@ from examples.demo.server import embedded_server
 from examples.demo.shop import DemoFailed, Shop
 from examples.demo.tally import Tally
 from examples.demo.worker import DemoWorker, WorkerFailed
+from fraiseql_observers.config import load_config
+from fraiseql_observers.dead_letters import DeadLetterQueue
+from fraiseql_observers.executor import build_with_queue
+from fraiseql_observers.inspector import Inspector
 
 RULES = Path(__file__).with_name("rules.toml")
 EVENTS = 3_000

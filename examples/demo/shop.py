@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fraiseql_observers.executor import QueuedObserverExecutor
-from fraiseql_observers.inspector import Inspector
-
 from examples.demo.orders import Event
 from examples.demo.receiver import Receiver
 from examples.demo.screen import Moment, Screen
 from examples.demo.worker import DemoWorker
+from fraiseql_observers.executor import QueuedObserverExecutor
+from fraiseql_observers.inspector import Inspector
 
 BATCH = 50
 #: Pause between two batches, so that there is something to watch: about 500 events a second.
