@@ -29,6 +29,8 @@ from fraiseql_observers.inspector import Inspector
 
 RULES = Path(__file__).with_name("rules.toml")
 EVENTS = 3_000
+#: The exit code of a program that Ctrl-C has ended, by the convention of shells: 128 + SIGINT.
+INTERRUPTED = 130
 
 NEXT = """
 Where to look next
@@ -63,7 +65,7 @@ def main() -> int:
             return 1
         except KeyboardInterrupt:
             print("\nInterrupted; the worker and the server are stopped.", file=sys.stderr)
-            return 130
+            return INTERRUPTED
         finally:
             # For a second Ctrl-C, which does not wait for a worker to finish what runs.
             for worker in workers.started:
@@ -102,4 +104,9 @@ async def _demonstrate(workers: Workers, receiver: Receiver) -> Tally:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        exit_code = main()
+    except KeyboardInterrupt:
+        # The second one, in the middle of the cleaning up after the first.
+        exit_code = INTERRUPTED
+    sys.exit(exit_code)
