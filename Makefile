@@ -16,7 +16,7 @@ export PIP_QUIET := 1
 RUST_FILES := Cargo.toml Cargo.lock $(shell find rust -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types docs property bench check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property bench check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ types: $(VENV)/.extension $(VENV)/.test $(VENV)/.lint ## check the types, and th
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest fraiseql_observers._core
+
+reference: $(VENV)/.extension ## write the reference pages again from the code
+	$(BIN)/python -m tools.reference
 
 docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an error
 	$(BIN)/zensical build --strict --clean

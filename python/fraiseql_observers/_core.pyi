@@ -3,29 +3,41 @@
 Nothing here is public under this name; the package's modules re-export what users should use.
 """
 
+import builtins
 from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, final
+from typing import Any, ClassVar, final
 from uuid import UUID
+
+from typing_extensions import disjoint_base
 
 from fraiseql_observers.errors import ObserversError
 from fraiseql_observers.events import EventKind
 
 __all__ = [
     "DURATION_BUCKETS",
+    "Attempt",
+    "BlockingLane",
     "Condition",
     "EntityEvent",
     "Feed",
+    "Found",
+    "Job",
+    "JobView",
+    "Lane",
+    "Lease",
     "LeasedJob",
     "MemoryQueue",
     "Pipeline",
     "ProcessSummary",
+    "Queue",
     "QueueOptions",
     "QueueStats",
     "RedisQueue",
     "RuleMatcher",
     "ServerFacts",
+    "Turn",
     "__version__",
     "calculate_backoff",
     "counters_snapshot",
@@ -669,7 +681,317 @@ def counters_snapshot() -> bytes:
     """Return everything that the core of this process has counted, as one JSON object."""
 
 @final
-class RedisQueue:
+class Job:
+    """The durable order to run one action for one event; written once, compared by value and hashed by id.
+
+    Args:
+        action: The action as its configuration has it, with secrets by reference. For an observer's job only its
+            ``type`` is stored, and the worker takes the rest from its own configuration.
+        event: What happened.
+        max_attempts: Executions in all, the first included; at least 1.
+        initial_delay_ms: The delay after the first failure.
+        max_delay_ms: The longest delay.
+        max_age_secs: How long the job may live from when it is first due.
+        id: Identifies the job; for an observer's job derived from event, action and observer if ``None``, else new.
+        observer: The observer whose action it is.
+        action_index: Which of the observer's actions, from 0.
+        queue: The queue it goes to: 1 to 64 of ``A-Z``, ``a-z``, ``0-9``, ``_`` and ``-``.
+        priority: ``critical``, ``high``, ``default`` or ``low``.
+        scheduled_at: When it is due, as aware datetime; at once if ``None``.
+        backoff_strategy: ``exponential``, ``linear`` or ``fixed``.
+        jitter: ``full`` or ``none``.
+        traceparent: The W3C trace context of whoever makes it.
+
+    Raises:
+        ValueError: If a value is not allowed; the text names it.
+        TypeError: If ``id`` is no UUID.
+    """
+
+    schema: ClassVar[int]
+
+    def __new__(
+        cls,
+        *,
+        action: dict[str, Any],
+        event: EntityEvent,
+        max_attempts: int,
+        initial_delay_ms: int,
+        max_delay_ms: int,
+        max_age_secs: int,
+        id: UUID | None = None,
+        observer: str | None = None,
+        action_index: int = 0,
+        queue: str = "default",
+        priority: str = "default",
+        scheduled_at: datetime | None = None,
+        backoff_strategy: str = "exponential",
+        jitter: str = "full",
+        traceparent: str | None = None,
+    ) -> Job: ...
+    @staticmethod
+    def from_json(data: bytes | str) -> Job:
+        """Read a job as `to_json` wrote it; keys that are not known are kept.
+
+        Raises:
+            CorruptJob: If it is no job; the text says why.
+            QueueError: If it is a job of a newer version.
+        """
+    def to_json(self) -> bytes:
+        """Write the job as one JSON object: every key in a fixed order, ``null`` included, times in UTC."""
+    @property
+    def id(self) -> UUID:
+        """Identifies the job in all its attempts."""
+    @property
+    def observer(self) -> str | None:
+        """The observer, or ``None`` for a job enqueued by hand."""
+    @property
+    def action_index(self) -> int:
+        """Which of the observer's actions, from 0."""
+    @property
+    def action(self) -> dict[str, Any]:
+        """The action: its type alone where the observer's configuration holds the rest."""
+    @property
+    def action_type(self) -> str:
+        """The type of the action."""
+    @property
+    def event(self) -> EntityEvent:
+        """The event, read when it is first asked for.
+
+        Raises:
+            EventError: If the stored event cannot be read.
+        """
+    @property
+    def queue(self) -> str:
+        """The queue it belongs to."""
+    @property
+    def priority(self) -> str:
+        """How urgent it is."""
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+    @property
+    def scheduled_at(self) -> datetime:
+        """When it is first due."""
+    @property
+    def expires_at(self) -> datetime:
+        """When it is too old to run, unless it is replayed."""
+    @property
+    def max_attempts(self) -> int:
+        """Executions in all, the first included."""
+    @property
+    def backoff_strategy(self) -> str:
+        """How the delay between attempts grows."""
+    @property
+    def initial_delay_ms(self) -> int:
+        """The delay after the first failure."""
+    @property
+    def max_delay_ms(self) -> int:
+        """The longest delay."""
+    @property
+    def jitter(self) -> str:
+        """What chance does to the delay."""
+    @property
+    def traceparent(self) -> str | None:
+        """The W3C trace context of whoever made it."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Attempt:
+    """One execution of a job that has ended."""
+
+    @property
+    def attempt(self) -> int:
+        """Its number, from 1 when the job was made or last replayed."""
+    @property
+    def started_at(self) -> int:
+        """When it began, in ms since 1970."""
+    @property
+    def duration_ms(self) -> int:
+        """How long it took."""
+    @property
+    def success(self) -> bool:
+        """Whether it succeeded."""
+    @property
+    def error(self) -> str | None:
+        """What went wrong."""
+    @property
+    def status_code(self) -> int | None:
+        """The status that the receiver answered with."""
+    @property
+    def worker(self) -> str:
+        """Which worker ran it."""
+
+@final
+class JobView:
+    """A job and what lives beside it, at the moment of the call."""
+
+    @property
+    def id(self) -> UUID:
+        """The job's id."""
+    @property
+    def state(self) -> str:
+        """``pending``, ``scheduled``, ``running``, ``completed``, ``dead_lettered`` or ``cancelled``."""
+    @property
+    def job(self) -> Job | None:
+        """The job, or ``None`` where its bytes are gone, corrupt or of a newer version."""
+    @property
+    def raw(self) -> bytes | None:
+        """Its bytes as they are stored, or ``None`` where they are gone."""
+    @property
+    def queue(self) -> str:
+        """The queue it is on."""
+    @property
+    def shard(self) -> int:
+        """The shard it is on."""
+    @property
+    def observer(self) -> str | None:
+        """The observer, where it is known."""
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that runs or comes next; of a job that has ended, of the last one."""
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The last attempts that failed, at most 20, the oldest first."""
+    @property
+    def last_error(self) -> str | None:
+        """The last error."""
+    @property
+    def retry_at(self) -> int | None:
+        """When the next attempt is due, in ms since 1970, where one has failed."""
+    @property
+    def parked(self) -> str | None:
+        """What a parked job waits for."""
+    @property
+    def crashes(self) -> int:
+        """How often a worker was lost while it ran."""
+    @property
+    def reason(self) -> str | None:
+        """Why a dead letter is one: ``permanent_error``, ``retries_exhausted``, ``crash_limit`` and so on."""
+    @property
+    def error_type(self) -> str | None:
+        """The sort of error of a dead letter."""
+    @property
+    def died_at(self) -> int | None:
+        """Since when a dead letter is one, in ms since 1970; names this death to `Queue.replay` and `Queue.remove`."""
+    @property
+    def replayed_at(self) -> int | None:
+        """When it was last replayed, in ms since 1970."""
+    @property
+    def ended(self) -> str | None:
+        """How a job ended that is not kept: ``cancelled``, ``removed``, ``trimmed`` or ``logged``."""
+    @property
+    def started_at(self) -> int | None:
+        """When the last attempt of a finished job began, in ms since 1970, while it is remembered."""
+    @property
+    def finished_at(self) -> int | None:
+        """When a finished job ended, in ms since 1970, while it is remembered."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job's fields and all of the above, as values that JSON can hold."""
+
+@disjoint_base
+class Queue:
+    """What `RedisQueue` and `MemoryQueue` share. Every call is there twice: awaited, and ``_blocking``.
+
+    Ids are unique over all queues by their nature, so calls that take one take the queues to look in.
+    """
+
+    @property
+    def shards(self) -> int:
+        """How many shards each queue has."""
+    def open(self, queue: str = "default") -> Future[ServerFacts | None]:
+        """Connect, and make sure that the server can hold jobs; ``None`` where there is no server.
+
+        Raises:
+            QueueUnavailable: If it cannot be reached or is not ready.
+            QueueRefused: If it refuses the login or a command.
+            ServerUnsuitable: If it is too old, evicts keys, or holds keys of another program under our prefix.
+        """
+    def open_blocking(self, queue: str = "default") -> ServerFacts | None:
+        """Do as `open`, without an event loop."""
+    def stats(self, queue: str) -> Future[list[QueueStats]]:
+        """Count the jobs of a queue: one result per shard."""
+    def stats_blocking(self, queue: str) -> list[QueueStats]:
+        """Do as `stats`, without an event loop."""
+    def enqueue(self, jobs: Sequence[Job], *, enqueue_timeout_secs: int) -> Future[list[bool]]:
+        """Store jobs, each once, together with what other callers store at the same time.
+
+        Returns:
+            For each job whether it is new; ``False`` means that the queue knew its id already.
+
+        Raises:
+            QueueUnavailable: If the time is up and nothing was stored.
+            QueueFull: If there is no room; nothing was stored.
+            DurabilityNotConfirmed: If some jobs may be stored. Repeating the call is safe.
+        """
+    def enqueue_blocking(self, jobs: Sequence[Job], *, enqueue_timeout_secs: int) -> list[bool]:
+        """Do as `enqueue`, without an event loop."""
+    def find(self, id: UUID, queues: Sequence[str]) -> Future[JobView | None]:
+        """Find a job, or ``None`` where none of the queues knows it."""
+    def find_blocking(self, id: UUID, queues: Sequence[str]) -> JobView | None:
+        """Do as `find`, without an event loop."""
+    def state(self, id: UUID, queues: Sequence[str]) -> Future[str | None]:
+        """Tell the state of a job, or ``None`` where none of the queues knows it."""
+    def state_blocking(self, id: UUID, queues: Sequence[str]) -> str | None:
+        """Do as `state`, without an event loop."""
+    def cancel(self, id: UUID, queues: Sequence[str]) -> Future[str | None]:
+        """Cancel a job, wherever it is. A running one may already have had its effect.
+
+        Returns:
+            The state that it had: ``pending``, ``scheduled`` or ``running`` is cancelled now, nothing was done in any
+            other; ``None`` where none of the queues knows it.
+
+        Raises:
+            CorruptJob: If a pending job's bytes are no job; the next worker makes it a dead letter.
+        """
+    def cancel_blocking(self, id: UUID, queues: Sequence[str]) -> str | None:
+        """Do as `cancel`, without an event loop."""
+    def list_jobs(
+        self, state: str, queues: Sequence[str], *, offset: int, limit: int
+    ) -> Future[list[JobView]]:
+        """Page through the jobs in a state; dead letters and completed jobs come newest first.
+
+        What leaves the state meanwhile is left out, so that a page may be short. Completed jobs are those that are
+        still remembered; cancelled ones are not.
+
+        Raises:
+            ValueError: If there is no such state.
+        """
+    def list_jobs_blocking(
+        self, state: str, queues: Sequence[str], *, offset: int, limit: int
+    ) -> list[JobView]:
+        """Do as `list_jobs`, without an event loop."""
+    def dead_count(self, queues: Sequence[str]) -> Future[int]:
+        """Count the dead letters."""
+    def dead_count_blocking(self, queues: Sequence[str]) -> int:
+        """Do as `dead_count`, without an event loop."""
+    def replay(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> Future[list[bool]]:
+        """Send dead letters back with a fresh budget of attempts.
+
+        Args:
+            letters: Ids, each with its `JobView.died_at`, so that of two operators only one sends it.
+            queues: Where to look.
+
+        Returns:
+            For each whether it was sent back.
+        """
+    def replay_blocking(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> list[bool]:
+        """Do as `replay`, without an event loop."""
+    def remove(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> Future[list[bool]]:
+        """Take dead letters away for good; arguments and result as of `replay`."""
+    def remove_blocking(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> list[bool]:
+        """Do as `remove`, without an event loop."""
+    def lane(self, queue: str, shard: int = 0) -> Lane:
+        """Give the steps of one shard of a queue, awaited.
+
+        Raises:
+            ValueError: If the name is none or there is no such shard.
+        """
+    def lane_blocking(self, queue: str, shard: int = 0) -> BlockingLane:
+        """Give the steps of one shard of a queue, without an event loop."""
+
+@final
+class RedisQueue(Queue):
     """The queue on a Redis or Valkey server; connects when it is first used, safe for threads, loops and forks."""
 
     def __new__(cls, url: str, options: QueueOptions, *, manual_clock: bool = False) -> RedisQueue:
@@ -683,23 +1005,9 @@ class RedisQueue:
         Raises:
             ServerUnsuitable: If the url is none.
         """
-    def open(self, queue: str = "default") -> Future[ServerFacts]:
-        """Connect, and make sure that the server can hold jobs.
-
-        Raises:
-            QueueUnavailable: If it cannot be reached or is not ready.
-            QueueRefused: If it refuses the login or a command.
-            ServerUnsuitable: If it is too old, evicts keys, or holds keys of another program under our prefix.
-        """
-    def open_blocking(self, queue: str = "default") -> ServerFacts:
-        """Do as `open`, without an event loop."""
-    def stats(self, queue: str) -> Future[list[QueueStats]]:
-        """Count the jobs of a queue: one result per shard."""
-    def stats_blocking(self, queue: str) -> list[QueueStats]:
-        """Do as `stats`, without an event loop."""
 
 @final
-class MemoryQueue:
+class MemoryQueue(Queue):
     """The queue in this process, gone with it: the same steps without a server."""
 
     def __new__(cls, options: QueueOptions, *, now_ms: int | None = None) -> MemoryQueue:
@@ -715,7 +1023,236 @@ class MemoryQueue:
         Raises:
             ValueError: If the clock runs by itself.
         """
-    def stats(self, queue: str) -> Future[list[QueueStats]]:
-        """Count the jobs of a queue: one result per shard."""
-    def stats_blocking(self, queue: str) -> list[QueueStats]:
-        """Do as `stats`, without an event loop."""
+    def restart(self) -> None:
+        """Do what a restart of a server does: hold leases that ran out for one lease more."""
+
+@final
+class Lease:
+    """A job as a turn hands it out."""
+
+    @property
+    def member(self) -> bytes:
+        """The job's 16-byte id and its priority letter."""
+    @property
+    def call(self) -> int:
+        """The lease call that took it; with member and incarnation, the token."""
+    @property
+    def bytes(self) -> builtins.bytes:
+        """The job's bytes."""
+    @property
+    def history(self) -> builtins.bytes | None:
+        """Its packed history, if it has failed or been replayed."""
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt; the first is 1."""
+    def succeeded(
+        self, *, started_at_ms: int, duration_ms: int, worker: str, status_code: int | None = None
+    ) -> tuple[builtins.bytes, int, builtins.bytes]:
+        """Return the ack of an attempt that succeeded, as `Lane.ack` takes it.
+
+        Raises:
+            ValueError: If the bytes are no job.
+        """
+    def failed(
+        self,
+        *,
+        started_at_ms: int,
+        duration_ms: int,
+        worker: str,
+        error: str,
+        permanent: bool = False,
+        status_code: int | None = None,
+        retry_after_ms: int | None = None,
+        keep: bool = True,
+    ) -> tuple[builtins.bytes, int, tuple[str, int], builtins.bytes, builtins.bytes, builtins.bytes]:
+        """Return the nack of an attempt that failed, by the job's own policy, as `Lane.nack` takes it.
+
+        Raises:
+            ValueError: If the bytes are no job.
+        """
+
+@final
+class Turn:
+    """What a turn found."""
+
+    @property
+    def standing(self) -> str:
+        """``alive``; ``expired``, where a beat brings the lease back; or ``lost``, where a new join is needed."""
+    @property
+    def now_ms(self) -> int:
+        """The queue's time in ms since 1970."""
+    @property
+    def next_due_ms(self) -> int | None:
+        """When the next scheduled job is due."""
+    @property
+    def waiting(self) -> int:
+        """Entries still on the pending lists, those of cancelled jobs included."""
+    @property
+    def suspects(self) -> int:
+        """Jobs that wait to be run alone."""
+    @property
+    def lost(self) -> list[str]:
+        """Incarnations whose lease has run out."""
+    @property
+    def leases(self) -> list[Lease]:
+        """The jobs leased."""
+
+@final
+class Found:
+    """Where a job is, and what lives beside it, as stored."""
+
+    @property
+    def place(self) -> str:
+        """Where it is.
+
+        One of ``pending``, ``scheduled``, ``parked``, ``running``, ``dead``, ``completed``, ``cancelled``, ``removed``,
+        ``trimmed``, ``logged`` and ``missing``.
+        """
+    @property
+    def time_ms(self) -> int | None:
+        """When it is due, expires or died."""
+    @property
+    def holder(self) -> str | None:
+        """The incarnation that runs it."""
+    @property
+    def member(self) -> builtins.bytes | None:
+        """Its member, save where it is pending or has ended."""
+    @property
+    def bytes(self) -> builtins.bytes | None:
+        """Its bytes."""
+    @property
+    def history(self) -> builtins.bytes | None:
+        """Its packed history."""
+    @property
+    def failure(self) -> builtins.bytes | None:
+        """Why it is dead or parked."""
+    @property
+    def crashes(self) -> int:
+        """How often a worker was lost while it ran."""
+
+@final
+class Lane:
+    """The steps of one shard of a queue as they are, awaited: for the `JobQueue` protocol and for tests.
+
+    A member is a job's 16-byte id and its priority letter. What a step promises is written at the head of its script.
+    """
+
+    def enqueue(self, jobs: Sequence[tuple[bytes, tuple[str, int], bytes]]) -> Future[builtins.list[bool]]:
+        """Store jobs, each once.
+
+        Args:
+            jobs: Member, when it is due (``("now", 0)``, ``("after", ms)`` or ``("at", ms)``), bytes.
+        """
+    def join(self, incarnation: str, info: str) -> Future[int]:
+        """Give a new incarnation its lease; returns the queue's time in ms."""
+    def beat(
+        self, incarnation: str, heard: Sequence[bytes] | None = None
+    ) -> Future[tuple[bool, builtins.list[bytes]]]:
+        """Renew a lease; returns whether it still exists, and members cancelled and not yet heard of."""
+    def turn(self, incarnation: str, call: int, want: int, source: str = "pending") -> Future[Turn]:
+        """Promote what is due and lease up to ``want`` jobs from ``pending`` or ``suspects``.
+
+        Asked again with the same ``call`` it returns the same jobs. Cancelling it gives back what it leased.
+        """
+    def ack(self, incarnation: str, acks: Sequence[tuple[bytes, int, bytes]]) -> Future[builtins.list[str]]:
+        """Complete jobs (member, call, record); each is ``acked``, ``already`` or ``lost``."""
+    def nack(
+        self, incarnation: str, nacks: Sequence[tuple[bytes, int, tuple[str, int], bytes, bytes, bytes]]
+    ) -> Future[builtins.list[bool]]:
+        """End failed attempts; each is done or lost.
+
+        Args:
+            incarnation: Who holds them.
+            nacks: Member, call, verdict (``("retry", ms)``, ``("dead", 0)``, ``("log", 0)``, ``("park", until_ms)``),
+                history, failure, record.
+        """
+    def release(
+        self, incarnation: str, tokens: Sequence[tuple[bytes, int]], source: str = "pending"
+    ) -> Future[builtins.list[bool]]:
+        """Give leased jobs back unharmed."""
+    def leave(self, incarnation: str) -> Future[int]:
+        """End an incarnation; returns how many jobs it still holds, and does nothing if there are any."""
+    def reclaim(self, lost: str, failure: bytes) -> Future[tuple[int, int, builtins.list[bytes], bool]]:
+        """Move on the jobs of a lost incarnation; returns moved, still held, buried, refused."""
+    def cancel(self, member: bytes) -> Future[str]:
+        """Cancel a job; returns where it was."""
+    def find(self, id: bytes) -> Future[Found]:
+        """Find a job by its 16 bytes."""
+    def replay(self, letters: Sequence[tuple[bytes, int, bytes]]) -> Future[builtins.list[bool]]:
+        """Send dead letters back: member, time of death, history from now on."""
+    def remove(self, letters: Sequence[tuple[bytes, int]]) -> Future[builtins.list[bool]]:
+        """Take dead letters away: member, time of death."""
+    def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> Future[builtins.list[bool]]:
+        """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def rotate(self) -> Future[bool]:
+        """Forget the ids that ended long ago, where it is time."""
+    def stats(self) -> Future[QueueStats]:
+        """Count the jobs."""
+    def list(self, listing: str, offset: int, limit: int) -> Future[builtins.list[tuple[bytes, int]]]:
+        """Page through members with their times: ``pending``, ``scheduled``, ``parked``, ``running`` or ``dead``."""
+    def recent(self, limit: int) -> Future[builtins.list[bytes]]:
+        """Return the records of the jobs that finished last, the newest first."""
+    def wait_for_wake(self) -> Future[bool]:
+        """Wait until there may be work, at most 20 seconds; returns whether there was a token."""
+
+@final
+class BlockingLane:
+    """As `Lane`, without an event loop."""
+
+    def enqueue(self, jobs: Sequence[tuple[bytes, tuple[str, int], bytes]]) -> builtins.list[bool]:
+        """Store jobs, each once.
+
+        Args:
+            jobs: Member, when it is due (``("now", 0)``, ``("after", ms)`` or ``("at", ms)``), bytes.
+        """
+    def join(self, incarnation: str, info: str) -> int:
+        """Give a new incarnation its lease; returns the queue's time in ms."""
+    def beat(
+        self, incarnation: str, heard: Sequence[bytes] | None = None
+    ) -> tuple[bool, builtins.list[bytes]]:
+        """Renew a lease; returns whether it still exists, and members cancelled and not yet heard of."""
+    def turn(self, incarnation: str, call: int, want: int, source: str = "pending") -> Turn:
+        """Promote what is due and lease up to ``want`` jobs from ``pending`` or ``suspects``.
+
+        Asked again with the same ``call`` it returns the same jobs. Cancelling it gives back what it leased.
+        """
+    def ack(self, incarnation: str, acks: Sequence[tuple[bytes, int, bytes]]) -> builtins.list[str]:
+        """Complete jobs (member, call, record); each is ``acked``, ``already`` or ``lost``."""
+    def nack(
+        self, incarnation: str, nacks: Sequence[tuple[bytes, int, tuple[str, int], bytes, bytes, bytes]]
+    ) -> builtins.list[bool]:
+        """End failed attempts; each is done or lost.
+
+        Args:
+            incarnation: Who holds them.
+            nacks: Member, call, verdict (``("retry", ms)``, ``("dead", 0)``, ``("log", 0)``, ``("park", until_ms)``),
+                history, failure, record.
+        """
+    def release(
+        self, incarnation: str, tokens: Sequence[tuple[bytes, int]], source: str = "pending"
+    ) -> builtins.list[bool]:
+        """Give leased jobs back unharmed."""
+    def leave(self, incarnation: str) -> int:
+        """End an incarnation; returns how many jobs it still holds, and does nothing if there are any."""
+    def reclaim(self, lost: str, failure: bytes) -> tuple[int, int, builtins.list[bytes], bool]:
+        """Move on the jobs of a lost incarnation; returns moved, still held, buried, refused."""
+    def cancel(self, member: bytes) -> str:
+        """Cancel a job; returns where it was."""
+    def find(self, id: bytes) -> Found:
+        """Find a job by its 16 bytes."""
+    def replay(self, letters: Sequence[tuple[bytes, int, bytes]]) -> builtins.list[bool]:
+        """Send dead letters back: member, time of death, history from now on."""
+    def remove(self, letters: Sequence[tuple[bytes, int]]) -> builtins.list[bool]:
+        """Take dead letters away: member, time of death."""
+    def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> builtins.list[bool]:
+        """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def rotate(self) -> bool:
+        """Forget the ids that ended long ago, where it is time."""
+    def stats(self) -> QueueStats:
+        """Count the jobs."""
+    def list(self, listing: str, offset: int, limit: int) -> builtins.list[tuple[bytes, int]]:
+        """Page through members with their times: ``pending``, ``scheduled``, ``parked``, ``running`` or ``dead``."""
+    def recent(self, limit: int) -> builtins.list[bytes]:
+        """Return the records of the jobs that finished last, the newest first."""
+    def wait_for_wake(self) -> bool:
+        """Wait until there may be work, at most 20 seconds; returns whether there was a token."""

@@ -66,15 +66,15 @@ macro_rules! lane {
                 )
             }
 
-            #[pyo3(signature = (incarnation, heard = Vec::new()))]
+            #[pyo3(signature = (incarnation, heard = None))]
             fn beat<'py>(
                 &self,
                 py: Python<'py>,
                 incarnation: String,
-                heard: Vec<Vec<u8>>,
+                heard: Option<Vec<Vec<u8>>>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let ((engine, lane), name) = (self.parts(py)?, Incarnation::named(incarnation));
-                let heard = members(&heard)?;
+                let heard = members(&heard.unwrap_or_default())?;
                 $wait(
                     py,
                     async move { engine.beat(&lane, &name, &heard).await },
