@@ -83,9 +83,10 @@ class Shop:
             )
             await self._watch(worker, publishing, self._is_done)
             self._screen.say("nothing is left to do; worker 2 is told to stop")
+            code = await worker.stop()
         finally:
             publishing.cancel()
-            code = await worker.stop()
+            await worker.kill()
         if code != 0:
             raise DemoFailed(f"worker 2 ended with exit code {code}:\n{worker.log_end}")
 
