@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fraiseql_observers.executor import QueuedObserverExecutor
-from fraiseql_observers.inspector import Inspector
-
 from examples.demo.orders import Event
 from examples.demo.receiver import Receiver
 from examples.demo.screen import Moment, Screen
 from examples.demo.worker import DemoWorker
+from fraiseql_observers.executor import QueuedObserverExecutor
+from fraiseql_observers.inspector import Inspector
 
 BATCH = 50
 #: Pause between two batches, so that there is something to watch: about 500 events a second.
@@ -84,9 +83,10 @@ class Shop:
             )
             await self._watch(worker, publishing, self._is_done)
             self._screen.say("nothing is left to do; worker 2 is told to stop")
+            code = await worker.stop()
         finally:
             publishing.cancel()
-            code = await worker.stop()
+            await worker.kill()
         if code != 0:
             raise DemoFailed(f"worker 2 ended with exit code {code}:\n{worker.log_end}")
 

@@ -27,7 +27,7 @@ class Ended:
     err: str
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - what JSON can hold
+    def document(self) -> Any:
         """What it printed with ``--json``: exactly one line."""
         (line,) = self.out.splitlines()
         return orjson.loads(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from fraiseql_observers.cli.app import run
 from fraiseql_observers.cli.clean import one_line
 
@@ -127,7 +129,7 @@ def test_clear_asks_and_refuses_where_nobody_can_answer(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script that means it says --yes."""
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115 - closed with the test's process
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert "--yes" in refused(["dlq", "clear"], capsys)
 
 

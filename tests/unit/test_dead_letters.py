@@ -10,6 +10,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+
 from fraiseql_observers.dead_letters import PAGE_SIZE, DeadLetterFilter, DeadLetterQueue, DeathReason
 
 T = TypeVar("T")
@@ -38,6 +39,11 @@ class Letter:
     ended: str | None = None
     id: UUID = field(default_factory=uuid4)
 
+    @property
+    def observer(self) -> str | None:
+        """The rule behind it."""
+        return self.job and self.job.observer
+
 
 class Store:
     """Dead letters in a list, the newest first, as a queue answers."""
@@ -51,23 +57,24 @@ class Store:
         #: Letters that cannot be sent back.
         self.stuck: set[UUID] = set()
 
-    async def dead_letters(self, *, offset: int, limit: int) -> list[Letter]:
+    async def list_jobs(self, state: str, queues: list[str], *, offset: int, limit: int) -> list[Letter]:
         """Return a page."""
+        assert (state, queues) == ("dead_lettered", ["default"])
         return self.letters[offset : offset + limit]
 
-    async def dead_count(self) -> int:
+    async def dead_count(self, queues: list[str]) -> int:
         """Count."""
         return len(self.letters)
 
-    async def find(self, job_id: UUID, /) -> Letter | None:
+    async def find(self, job_id: UUID, queues: list[str]) -> Letter | None:
         """Return a letter by its id."""
         return next((letter for letter in self.letters if letter.id == job_id), None)
 
-    async def replay(self, views: Sequence[tuple[UUID, int]]) -> list[bool]:
+    async def replay(self, views: list[tuple[UUID, int]], queues: list[str]) -> list[bool]:
         """Take letters out, as a replay does."""
         return self._take(views, self.replayed)
 
-    async def remove(self, views: Sequence[tuple[UUID, int]]) -> list[bool]:
+    async def remove(self, views: list[tuple[UUID, int]], queues: list[str]) -> list[bool]:
         """Take letters out, as a removal does."""
         return self._take(views, self.removed)
 

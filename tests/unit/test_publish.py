@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+
 from fraiseql_observers.errors import QueueError, QueueUnavailable
 from fraiseql_observers.events import EntityEvent
 from fraiseql_observers.lines import LineReader

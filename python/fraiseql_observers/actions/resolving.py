@@ -82,7 +82,8 @@ def _resolved_url(
         return None
     complaint = policy.url_complaint(url, allow_private=config.allow_private)
     if complaint:
-        message = f"{source}{complaint}; allowed: public hosts, others only with allow_private or [security] allow_hosts"
+        allowed = "public hosts, others only with allow_private or [security] allow_hosts"
+        message = f"{source}{complaint}; allowed: {allowed}"
         problems.append(Problem(ProblemKind.URL, (key,), message))
     return url
 

@@ -83,8 +83,8 @@ def _print_summary(output: Output, config: Config) -> None:
             ),
             (
                 "worker",
-                f"{_counted(worker.processes, 'process', 'processes')} of "
-                f"{_counted(job_queue.worker_concurrency, 'slot', 'slots')}, {_queues(worker.queues)}",
+                _counted(worker.processes, "process", "processes")
+                + f" of {_counted(job_queue.worker_concurrency, 'slot', 'slots')}, {_queues(worker.queues)}",
             ),
             (
                 "times",

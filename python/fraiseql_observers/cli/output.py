@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 from rich import box
@@ -30,7 +29,7 @@ class Output:
         self.results = Console(highlight=False, markup=False, emoji=False)
         self.messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-    def json(self, value: Any) -> None:
+    def json(self, value: object) -> None:
         """Print one JSON document on standard output, on one line."""
         sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
         sys.stdout.flush()
@@ -103,6 +102,8 @@ class Output:
             return
         for row in [*([list(header)] if header else []), *cells]:
             sys.stdout.write("\t".join(row) + "\n")
+        # What is said on standard error afterwards must not overtake the result.
+        sys.stdout.flush()
 
 
 def shown(value: object) -> str:

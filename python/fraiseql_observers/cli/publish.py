@@ -23,6 +23,7 @@ from fraiseql_observers.cli.options import (
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.errors import ObserversError
 from fraiseql_observers.executor import BlockingQueuedObserverExecutor
 from fraiseql_observers.inspector import queue_names
@@ -100,7 +101,7 @@ def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
     queue, close = connect(config)
     with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
         for name in queue_names(config):
-            queue.open_blocking(name)
+            require_durability(config.storage.durability, queue.open_blocking(name))
         yield executor
 
 
@@ -117,7 +118,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 def _stopped_by_ctrl_c(publisher: Publisher) -> Iterator[None]:
     """Let Ctrl-C end the run between two batches, so that the report counts exactly what was stored."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         publisher.stop()
 
     before = signal.signal(signal.SIGINT, stop)

@@ -1,4 +1,4 @@
-"""Loading a configuration: file, environment and defaults become one checked `Config`, or one error with all mistakes."""
+"""Loading a configuration: file, environment and defaults become one checked `Config`, or one error."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_inline_action_of_a_job_is_built_with_secrets_by_reference() -> None:
     registry = build_actions(Config(), environment={"HOOK_SECRET": SECRET})
     action = {"type": "webhook", "url": "https://example.com/", "signing_secret_env": "HOOK_SECRET"}
     assert registry.build_inline(action) is not registry.build_inline(action)
-    assert registry.build_inline({"type": "log"})
+    registry.build_inline({"type": "log"})
 
 
 @pytest.mark.parametrize(
@@ -136,5 +136,5 @@ def test_loading_a_configuration_imports_no_http_client_and_no_redis() -> None:
         "import sys\nimport fraiseql_observers.config, fraiseql_observers.observers, fraiseql_observers.actions\n"
         "print([name for name in ('httpx', 'httpcore', 'anyio', 'redis', 'jinja2') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
