@@ -65,6 +65,9 @@ class Child:
         self._must_leave = False
         self._runner: Runner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Why this process should be replaced.
+        self._reason = ""
+        self._is_leaving = False
 
     async def run(self) -> ExitCode:
         """Run until there is an order or a reason to end."""
@@ -107,18 +110,21 @@ class Child:
             self._rules,
             grace_secs=self._config.worker.shutdown_timeout_secs,
             on_suspects=lambda: self._link.report(ReportKind.SUSPECTS),
-            on_stuck=self._replace_for_stuck,
+            on_stuck=self._replace_for,
         )
         limits = Limits(self._config.worker)
         runner.start()
         running = asyncio.ensure_future(runner.run())
         self._link.report(ReportKind.READY)
         while not running.done():
-            if (reason := limits.exceeded(runner.started)) is not None:
-                self._replace(reason)
+            reason = limits.exceeded(runner.started)
+            if reason is not None and runner.end(Ending.REPLACE):
+                self._reason = reason
+            self._report_leaving(runner)
             self._link.pulse(counters=_counters(), reachable=feed.healthy)
             await asyncio.wait([running], timeout=PULSE_SECS)
         ending = running.result()
+        self._report_leaving(runner)
         await self._rules.aclose()
         self._assembly.close()
         self._link.report(ReportKind.PULSE, counters=_counters(), reachable=feed.healthy)
@@ -130,13 +136,15 @@ class Child:
             case Ending.STOPPED | Ending.NO_SUSPECTS:
                 return ExitCode.DONE
 
-    def _replace_for_stuck(self, job: LeasedJob) -> None:
-        self._replace(f"a job of {job.observer or job.action_type} goes on after it was cancelled")
+    def _replace_for(self, job: LeasedJob) -> bool:
+        self._reason = f"a job of {job.observer or job.action_type} goes on though it was cancelled"
+        return True
 
-    def _replace(self, reason: str) -> None:
-        assert self._runner is not None, "only a runner gives reasons"
-        if self._runner.end(Ending.REPLACE):
-            self._link.report(ReportKind.LEAVING, reason=reason, jobs=self._runner.started)
+    def _report_leaving(self, runner: Runner) -> None:
+        """Say once that this process should be replaced, as soon as that is decided."""
+        if runner.ending is Ending.REPLACE and not self._is_leaving:
+            self._is_leaving = True
+            self._link.report(ReportKind.LEAVING, reason=self._reason, jobs=runner.started)
 
     def _obey(self, order: Order, argument: str) -> None:
         match order:
