@@ -1005,10 +1005,6 @@ class RedisQueue(Queue):
         Raises:
             ServerUnsuitable: If the url is none.
         """
-    def open(self, queue: str = "default") -> Future[ServerFacts]:
-        """Connect, and make sure that the server can hold jobs; see `Queue.open`."""
-    def open_blocking(self, queue: str = "default") -> ServerFacts:
-        """Do as `open`, without an event loop."""
 
 @final
 class MemoryQueue(Queue):
