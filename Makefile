@@ -30,8 +30,13 @@ test: $(VENV)/.extension $(VENV)/.test ## run the tests of the Rust core and of 
 
 build: $(VENV)/.extension ## build the extension for daily work, into the source tree
 
-wheel: $(VENV)/.build ## build the release wheel into dist/
+wheel: $(VENV)/.build ## build the release wheel into dist/, and try it where there is no Rust
+	rm -rf dist $(VENV)/trial
 	$(BIN)/maturin build --release --out dist
+	$(PYTHON) -m venv $(VENV)/trial
+	PATH=/usr/bin:/bin $(VENV)/trial/bin/python -m pip install dist/*.whl
+	sed -n '/^```python$$/,/^```$$/{/^```/d;p;}' README.md | $(VENV)/trial/bin/python -W error -
+	rm -rf $(VENV)/trial
 
 fmt: $(VENV)/.lint ## format Python and Rust
 	$(BIN)/ruff check --quiet --select I --fix .

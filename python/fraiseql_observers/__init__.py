@@ -10,7 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import Condition, EntityEvent, ProcessSummary, __version__, calculate_backoff
+    from fraiseql_observers._core import (
+        Condition,
+        EntityEvent,
+        ProcessSummary,
+        __version__,
+        calculate_backoff,
+    )
     from fraiseql_observers.actions import FunctionAction, LogAction, WebhookAction
     from fraiseql_observers.actions.base import Action, ActionContext
     from fraiseql_observers.buffer import EventBuffer

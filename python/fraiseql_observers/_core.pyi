@@ -169,7 +169,7 @@ class EntityEvent:
 
     @property
     def changes(self) -> dict[str, dict[str, Any]] | None:
-        """Changed fields with their ``old`` and ``new`` values; ``None`` if changes are not tracked. Kept as ``data``."""
+        """Changed fields with ``old`` and ``new`` values; ``None`` if changes are not tracked. Kept as ``data`` is."""
 
     @property
     def user_id(self) -> str | None:

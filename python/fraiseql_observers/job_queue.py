@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from fraiseql_observers._core import Job, JobView, Lane, Lease, MemoryQueue, RedisQueue
+from fraiseql_observers._core import Job, JobView, Lane, Lease, MemoryQueue, RedisQueue, Turn
 from fraiseql_observers.assembly import connect, queue_options
 from fraiseql_observers.errors import CorruptJob, LeaseLost, QueueError
 
@@ -36,13 +36,16 @@ class JobLease:
     Attributes:
         job: The job.
         attempt: Number of this attempt; the first is 1.
+        taken: The lease as the core knows it.
+        holder: The identity that holds it.
+        started_at: When it was taken, in seconds since 1970.
     """
 
     job: Job
     attempt: int
-    _lease: Lease = field(repr=False, compare=False)
-    _holder: _Holder = field(repr=False, compare=False)
-    _started_at: float = field(repr=False, compare=False)
+    taken: Lease = field(repr=False, compare=False)
+    holder: Holder = field(repr=False, compare=False)
+    started_at: float = field(repr=False, compare=False)
 
 
 class JobQueue(Protocol):
@@ -105,26 +108,36 @@ class JobQueue(Protocol):
         """Count the dead letters."""
 
 
-class _Holder:
+class Holder:
     """One incarnation on one shard: it joins when it first leases, and anew when its lease was lost."""
 
     def __init__(self, lane: Lane) -> None:
+        """Take an identity that nobody else has."""
         self.lane = lane
         self.incarnation = uuid4().hex
         self.joined = False
         self.call = 0
 
     async def lease(self, limit: int) -> list[Lease]:
-        if not self.joined:
-            await self.lane.join(self.incarnation, orjson.dumps({"host": socket.gethostname(), "pid": os.getpid()}).decode())
-            self.joined = True
-        self.call += 1
-        turn = await self.lane.turn(self.incarnation, self.call, limit)
-        if turn.standing == "lost":
+        """Take up to `limit` jobs, under a new lease where the old one was lost."""
+        turn = await self._turn(limit)
+        if turn.standing == "lost" or (turn.standing == "expired" and not await self.beat()):
             self.start_anew()
+        if turn.standing != "alive":
+            # Under a lease that is good again: nobody else had reclaimed it, or this is a new one.
+            turn = await self._turn(limit)
         return turn.leases
 
+    async def _turn(self, limit: int) -> Turn:
+        if not self.joined:
+            about = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid()})
+            await self.lane.join(self.incarnation, about.decode())
+            self.joined = True
+        self.call += 1
+        return await self.lane.turn(self.incarnation, self.call, limit)
+
     async def beat(self) -> bool:
+        """Renew the lease; false where it was lost."""
         if not self.joined:
             return True
         alive, _ = await self.lane.beat(self.incarnation)
@@ -133,6 +146,7 @@ class _Holder:
         return alive
 
     def start_anew(self) -> None:
+        """Give up an identity whose lease was lost."""
         self.incarnation, self.joined, self.call = uuid4().hex, False, 0
 
 
@@ -142,7 +156,7 @@ class _CoreJobQueue:
     def __init__(self, core: RedisQueue | MemoryQueue, config: Config) -> None:
         self._core = core
         self._config = config
-        self._holders: dict[tuple[str, int], _Holder] = {}
+        self._holders: dict[tuple[str, int], Holder] = {}
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     @property
@@ -189,8 +203,13 @@ class _CoreJobQueue:
 
     async def ack(self, lease: JobLease, *, status_code: int | None = None) -> None:
         """Complete a job."""
-        ack = lease._lease.succeeded(**self._ran(lease), worker=self._worker, status_code=status_code)
-        outcome = (await lease._holder.lane.ack(lease._holder.incarnation, [ack]))[0]
+        ack = lease.taken.succeeded(
+            started_at_ms=int(lease.started_at * 1000),
+            duration_ms=self._took_ms(lease),
+            worker=self._worker,
+            status_code=status_code,
+        )
+        outcome = (await lease.holder.lane.ack(lease.holder.incarnation, [ack]))[0]
         if outcome == "lost":
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
@@ -204,21 +223,22 @@ class _CoreJobQueue:
         status_code: int | None = None,
     ) -> None:
         """End an attempt that failed: another one, or the dead letters, by the job's own policy."""
-        nack = lease._lease.failed(
-            **self._ran(lease),
+        nack = lease.taken.failed(
+            started_at_ms=int(lease.started_at * 1000),
+            duration_ms=self._took_ms(lease),
             worker=self._worker,
             error=error,
             permanent=permanent,
             status_code=status_code,
             retry_after_ms=None if retry_after is None else retry_after // timedelta(milliseconds=1),
         )
-        if not (await lease._holder.lane.nack(lease._holder.incarnation, [nack]))[0]:
+        if not (await lease.holder.lane.nack(lease.holder.incarnation, [nack]))[0]:
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
     async def release(self, lease: JobLease) -> None:
         """Give a job back, its attempt not counted."""
-        token = (lease._lease.member, lease._lease.call)
-        if not (await lease._holder.lane.release(lease._holder.incarnation, [token]))[0]:
+        token = (lease.taken.member, lease.taken.call)
+        if not (await lease.holder.lane.release(lease.holder.incarnation, [token]))[0]:
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
     async def cancel(self, job_id: UUID) -> JobState | None:
@@ -241,13 +261,13 @@ class _CoreJobQueue:
         """Count the dead letters."""
         return await self._core.dead_count(self.queues)
 
-    def _holder(self, queue: str, shard: int) -> _Holder:
+    def _holder(self, queue: str, shard: int) -> Holder:
         key = (queue, shard)
         if key not in self._holders:
-            self._holders[key] = _Holder(self._core.lane(queue, shard))
+            self._holders[key] = Holder(self._core.lane(queue, shard))
         return self._holders[key]
 
-    async def _opened(self, holder: _Holder, lease: Lease) -> JobLease | None:
+    async def _opened(self, holder: Holder, lease: Lease) -> JobLease | None:
         try:
             job = Job.from_json(lease.bytes)
         except CorruptJob as error:
@@ -262,9 +282,8 @@ class _CoreJobQueue:
         return None
 
     @staticmethod
-    def _ran(lease: JobLease) -> dict[str, int]:
-        took = max(time.time() - lease._started_at, 0.0)
-        return {"started_at_ms": int(lease._started_at * 1000), "duration_ms": int(took * 1000)}
+    def _took_ms(lease: JobLease) -> int:
+        return int(max(time.time() - lease.started_at, 0.0) * 1000)
 
 
 class RedisJobQueue(_CoreJobQueue):

@@ -7,10 +7,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from fraiseql_observers.cli.app import PROGRAM, app
 from fraiseql_observers.config import load_config
 from tests.support.documentation import DOCS, REPOSITORY, Block, blocks, page_name, pages, prose
 from tests.support.server import ServerProcess
@@ -83,6 +87,20 @@ def test_a_target_of_make_that_is_named_exists() -> None:
     }
     targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     assert named - targets == set()
+
+
+def _commands(path: str, command: Any) -> Iterator[str]:
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(f"{path} {name}", inner)
+
+
+def test_a_command_that_is_named_exists() -> None:
+    known = set(_commands(PROGRAM, typer.main.get_command(app)))
+    written = " ".join(page.read_text(encoding="utf-8") for page in _PAGES if page.parent != FOLDER)
+    named = re.findall(rf"{PROGRAM} (?:(?:jobs|dlq|config) )?[a-z]+", written)
+    assert named
+    assert {name for name in named if name not in known} == set()
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.reference import configuration, errors, redis_keys
+from tools.reference import command_line, configuration, errors, metrics, redis_keys
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = _REPOSITORY / "docs" / "reference"
@@ -19,6 +19,8 @@ _PAGES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
         "the models of `config/`, `definition.py` and `actions/models.py`",
         configuration.page,
     ),
+    "command-line.md": ("the command in `cli/`", command_line.page),
+    "metrics.md": ("the declarations in `metrics.py`", metrics.page),
     "errors.md": ("`errors.py`", errors.page),
     "redis-keys.md": (
         "`queue/keys.rs` and `scripts/*.lua`",

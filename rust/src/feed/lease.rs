@@ -230,7 +230,8 @@ async fn take_turn(
         _ => {}
     }
     let lost = deal(shared, place, &incarnation, turn, asked_at);
-    for name in lost {
+    // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
+    for name in lost.into_iter().filter(|name| *name != incarnation) {
         reclaim(shared, place, &name).await?;
     }
     Ok(())

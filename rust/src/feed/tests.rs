@@ -264,6 +264,25 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
 }
 
 #[test]
+fn a_worker_does_not_reclaim_itself_when_its_own_lease_has_run_out() {
+    let rig = Rig::new();
+    let first = rig.enqueue("function", 1)[0];
+    let feed = rig.feed(|_| {});
+    let job = rig.next_job(&feed);
+    assert!(feed.begin(&job, false));
+    rig.clock.advance(31_000);
+    // The next job is leased only by a turn that comes after a beat has brought the lease back.
+    rig.enqueue("function", 2);
+    let second = rig.next_job(&feed);
+    assert_eq!(second.incarnation, job.incarnation);
+    feed.report(&job, Report::Succeeded { status_code: None });
+    feed.report(&second, Report::Released);
+    rig.await_place(first, &Place::Completed);
+    let counters = rig.stats().counters;
+    assert!(counters.iter().all(|(name, _)| name != "reclaimed"));
+}
+
+#[test]
 fn a_job_cancelled_while_it_runs_is_stopped() {
     let rig = Rig::new();
     let id = rig.enqueue("function", 1)[0];
