@@ -101,9 +101,7 @@ def test_a_queue_that_cannot_be_reached_is_an_error_that_says_nothing_was_stored
 
 def test_a_server_that_hangs_leaves_the_outcome_unknown(fresh_server: ServerProcess, prefix: str) -> None:
     """The request was sent, so the error does not claim that nothing is stored; repeating it stores one job."""
-    config = config_for(
-        fresh_server.url, prefix, {"a": log_observer()}, storage={"enqueue_timeout_secs": 1}
-    )
+    config = config_for(fresh_server.url, prefix, {"a": log_observer()}, storage={"enqueue_timeout_secs": 1})
     order = event()
     with build_with_queue_sync(config) as executor:
         executor.process_event(event())

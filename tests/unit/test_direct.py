@@ -82,7 +82,9 @@ def test_a_failure_for_good_is_not_tried_again(event: EntityEvent) -> None:
     """It is in the summary, with what the handler said."""
     summary = run("fails_for_good", event)
     assert not summary.is_success
-    assert [(f.observer, f.action_index, f.attempts, f.error) for f in summary.failures] == [("a", 0, 1, "never")]
+    assert [(f.observer, f.action_index, f.attempts, f.error) for f in summary.failures] == [
+        ("a", 0, 1, "never")
+    ]
     assert len(CALLS) == 1
 
 

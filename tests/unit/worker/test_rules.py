@@ -78,7 +78,9 @@ def event() -> EntityEvent:
     return EntityEvent("UPDATE", "Order", "6b1f3c4e-5a2d-4a59-8f6a-6d6f6c1c2b3a", {"total": 1})
 
 
-def test_a_job_runs_the_action_of_its_observer(rules: ConfiguredRules, module: ModuleType, event: EntityEvent) -> None:
+def test_a_job_runs_the_action_of_its_observer(
+    rules: ConfiguredRules, module: ModuleType, event: EntityEvent
+) -> None:
     job = FakeJob(observer="shipped", attempt=2, event=event)
     rule = rules.find(job)
     assert rule is not None
@@ -98,11 +100,16 @@ def test_a_rule_that_is_gone_is_none(rules: ConfiguredRules, observer: str, inde
 
 
 def test_on_failure_is_the_observers(rules: ConfiguredRules) -> None:
-    assert [rules.find(FakeJob(observer=name)).keeps_failures for name in ("paid", "shipped")] == [False, True]
+    assert [rules.find(FakeJob(observer=name)).keeps_failures for name in ("paid", "shipped")] == [
+        False,
+        True,
+    ]
 
 
 def test_only_sync_functions_are_threaded(rules: ConfiguredRules) -> None:
-    found = [rules.find(FakeJob(observer=o, action_index=i)) for o, i in (("paid", 0), ("paid", 1), ("shipped", 0))]
+    found = [
+        rules.find(FakeJob(observer=o, action_index=i)) for o, i in (("paid", 0), ("paid", 1), ("shipped", 0))
+    ]
     assert [rule.threaded for rule in found] == [False, True, False]
 
 
