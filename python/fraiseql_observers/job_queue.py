@@ -203,7 +203,12 @@ class _CoreJobQueue:
 
     async def ack(self, lease: JobLease, *, status_code: int | None = None) -> None:
         """Complete a job."""
-        ack = lease.taken.succeeded(**self._ran(lease), worker=self._worker, status_code=status_code)
+        ack = lease.taken.succeeded(
+            started_at_ms=int(lease.started_at * 1000),
+            duration_ms=self._took_ms(lease),
+            worker=self._worker,
+            status_code=status_code,
+        )
         outcome = (await lease.holder.lane.ack(lease.holder.incarnation, [ack]))[0]
         if outcome == "lost":
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
@@ -219,7 +224,8 @@ class _CoreJobQueue:
     ) -> None:
         """End an attempt that failed: another one, or the dead letters, by the job's own policy."""
         nack = lease.taken.failed(
-            **self._ran(lease),
+            started_at_ms=int(lease.started_at * 1000),
+            duration_ms=self._took_ms(lease),
             worker=self._worker,
             error=error,
             permanent=permanent,
@@ -276,9 +282,8 @@ class _CoreJobQueue:
         return None
 
     @staticmethod
-    def _ran(lease: JobLease) -> dict[str, int]:
-        took = max(time.time() - lease.started_at, 0.0)
-        return {"started_at_ms": int(lease.started_at * 1000), "duration_ms": int(took * 1000)}
+    def _took_ms(lease: JobLease) -> int:
+        return int(max(time.time() - lease.started_at, 0.0) * 1000)
 
 
 class RedisJobQueue(_CoreJobQueue):
