@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.embedded_place import EmbeddedPlace
 from tests.support.server import ServerProcess
 from tests.support.site import Site
 from tests.support.wait import wait_until
@@ -69,3 +71,19 @@ def test_a_worker_ends_in_time_though_its_server_is_away(site: Site, fresh_serve
         # The grace of 2 s, 2 s more, and the end of Python itself.
         assert time.monotonic() - begun < 2 + 2 + 1.5
         fresh_server.start()
+
+
+def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, place: EmbeddedPlace) -> None:
+    site = Site(tmp_path, place.url, "t", handlers=("slow",))
+    with site.worker() as worker:
+        worker.ready()
+        site.publish("Slow", 30, secs=0.3)
+        wait_until(lambda: site.count("end") >= 10, what="some jobs")
+        keeper, server = place.pids()
+        os.kill(keeper, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: len(site.runs("end")) == 30, deadline_secs=30, what="every job")
+        wait_until(lambda: site.stats().counters.get("completed") == 30, what="their completion")
+        place.pids()
+        assert worker.stop() == 0
+    assert site.stats().dead == 0
