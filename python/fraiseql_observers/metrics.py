@@ -188,10 +188,11 @@ class CoreCollector:
 
         counters: Counters = json.loads(_core.counters_snapshot())
         for family in families(counters, {}, _core.DURATION_BUCKETS):
-            yield _prometheus_metric(family)
+            yield prometheus_metric(family)
 
 
-def _prometheus_metric(family: Family) -> Metric:
+def prometheus_metric(family: Family) -> Metric:
+    """Turn a metric into what prometheus-client collects."""
     from prometheus_client.metrics_core import Metric
 
     declaration, samples = family

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import uuid4
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from fraiseql_observers.metrics import METRICS, add_counters, families, render_text
+from fraiseql_observers.config import Config
+from fraiseql_observers.executor import QueuedObserverExecutor
+from fraiseql_observers.job_queue import MemoryJobQueue
+from fraiseql_observers.metrics import (
+    METRICS,
+    MetricsRegistry,
+    add_counters,
+    families,
+    prometheus_metric,
+    render_text,
+)
+from fraiseql_observers.observers import ObserverDefinition
 
-BOUNDS = (0.1, 1)
+BOUNDS = (0.1, 1.0)
 COUNTERS: dict[str, Any] = {
     "queued": 5,
     "executed": {"webhook": 3},
@@ -59,7 +75,7 @@ def test_a_prometheus_parser_reads_the_values() -> None:
 def test_buckets_are_cumulative_and_end_with_all() -> None:
     values = shown({})
     name, labels = "fraiseql_observer_job_duration_seconds", ("action_type", "webhook")
-    assert [values[f"{name}_bucket", (labels, ("le", le))] for le in ("0.1", "1", "+Inf")] == [2, 3, 7]
+    assert [values[f"{name}_bucket", (labels, ("le", le))] for le in ("0.1", "1.0", "+Inf")] == [2, 3, 7]
     assert values[f"{name}_count", (labels,)] == 7
     assert values[f"{name}_sum", (labels,)] == 12.5
 
@@ -92,3 +108,37 @@ def test_counters_add_up_at_every_depth() -> None:
     assert total["duration"]["webhook"] == {"buckets": [3, 2, 5], "sum": 14.0}
     assert COUNTERS["duration"]["webhook"]["buckets"] == [2, 1, 4], "a snapshot is never changed"
     assert not math.isnan(total["queued"])
+
+
+def test_a_producer_shows_what_it_has_queued_in_its_own_registry() -> None:
+    config = Config(observers={"paid": ObserverDefinition("INSERT", "Order", [{"type": "log"}])})
+    event = {"event_type": "INSERT", "entity_type": "Order", "entity_id": str(uuid4()), "data": {}}
+    registry = CollectorRegistry()
+    registry.register(MetricsRegistry.collector())
+    before = registry.get_sample_value("fraiseql_observer_job_queued_total")
+    assert before is not None
+
+    async def publish() -> None:
+        await QueuedObserverExecutor(config, MemoryJobQueue(config).core).process_event(event)
+
+    asyncio.run(publish())
+    assert registry.get_sample_value("fraiseql_observer_job_queued_total") == before + 1
+    assert "fraiseql_observer_job_queue_depth" not in generate_latest(registry).decode()
+
+
+def test_the_text_of_a_worker_is_what_prometheus_client_would_write() -> None:
+    class Snapshot:
+        def collect(self) -> Iterator[Metric]:
+            for family in families(COUNTERS, {"pending": 1, "dead": 2}, BOUNDS):
+                yield prometheus_metric(family)
+
+    registry = CollectorRegistry()
+    registry.register(Snapshot())
+    theirs = {line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")}
+    ours = render_text(families(COUNTERS, {"pending": 1, "dead": 2}, BOUNDS)).decode()
+    assert _values(theirs) == _values(line for line in ours.splitlines() if not line.startswith("#"))
+
+
+def _values(lines: Iterable[str]) -> set[tuple[str, float]]:
+    parts = (line.rsplit(" ", 1) for line in lines)
+    return {(name, float(value)) for name, value in parts}
