@@ -96,6 +96,10 @@ async def once_failing(event, context):
     if context.attempt == 1:
         raise ValueError("at first")
     write("end", event, context)
+async def leaking(event, context):
+    write("start", event, context)
+    secret = os.environ["SIGNING_SECRET"]
+    raise PermanentError(f"the library said: bad key {{secret}} for {{os.environ['HOOK_URL']}}")
 async def refusing(event, context):
     write("start", event, context)
     raise PermanentError("never")
