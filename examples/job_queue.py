@@ -121,7 +121,7 @@ async def run(folder: Path, receiver: Receiver) -> bool:
                 await asyncio.sleep(0.05)
     finally:
         # What runs is finished, and what has finished is written down.
-        await worker.stop()
+        worker.stop()
         await working
 
     # The receiver is out of order for the first request of every eighth job.

@@ -36,8 +36,8 @@ def setup(level: str, style: str, *, stream: TextIO | None = None) -> None:
         style: ``text``, ``json``, or ``auto``: text on a terminal, JSON elsewhere.
         stream: Standard error where it is not given.
     """
-    stream = sys.stderr if stream is None else stream
-    as_text = style == "text" or (style == "auto" and stream.isatty())
+    stream = stream or sys.stderr
+    as_text = style == "text" or (style == "auto" and stream is not None and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     root = logging.getLogger()
