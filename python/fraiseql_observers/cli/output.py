@@ -58,7 +58,7 @@ class Output:
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None
     ) -> None:
         """Print rows under headings, numbers to the right."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for index, name in enumerate(columns):
             values = [row[index] for row in rows]
             table.add_column(
