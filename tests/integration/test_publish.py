@@ -86,6 +86,20 @@ def test_a_bad_line_is_told_by_its_number_and_the_others_go_on(config: str, tmp_
     assert pending(config) == 2
 
 
+def test_an_event_larger_than_the_queue_takes_is_a_bad_line(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue keeps every key, so an event may be too large although its line is not."""
+    monkeypatch.setenv("FRAISEQL_STORAGE_MAX_PAYLOAD_BYTES", "1024")
+    large = line(data={"text": "x" * 850})
+    assert len(large) < 1024
+    done = run_command(["publish", "-", "--config", config, "--json"], stdin=line() + large + line())
+    assert done.code == 1
+    assert (done.document["events"], done.document["queued"], done.document["errors"]) == (2, 2, 1)
+    assert "line 2: " in done.err
+    assert pending(config) == 2
+
+
 def test_an_event_that_a_condition_cannot_read_is_skipped_and_said(
     tmp_path: Path, server: ServerProcess, prefix: str
 ) -> None:
