@@ -246,10 +246,10 @@ def parse(text: str) -> Tree:
 def _walk(value: Any, steps: tuple[Step, ...]) -> tuple[Any] | None:
     """Return the value at the end of a path, in a tuple because it may be None; or None if it leads nowhere."""
     for step in steps:
-        match value, step:
-            case dict(), str() if step in value:
+        match step, value:
+            case str(), dict() if step in value:
                 value = value[step]
-            case list(), int() if step < len(value):
+            case int(), list() if step < len(value):
                 value = value[step]
             case _:
                 return None
