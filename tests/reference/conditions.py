@@ -250,7 +250,8 @@ def _walk(value: Any, steps: tuple[Step, ...]) -> tuple[Any] | None:
         index_of_array = isinstance(step, int) and isinstance(value, list) and step < len(value)
         if not (key_of_object or index_of_array):
             return None
-        value = value[step]
+        container: Any = value
+        value = container[step]
     return (value,)
 
 
