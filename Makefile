@@ -16,7 +16,7 @@ export PIP_QUIET := 1
 RUST_FILES := Cargo.toml Cargo.lock $(shell find rust -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types docs property bench check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property bench check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,8 +30,13 @@ test: $(VENV)/.extension $(VENV)/.test ## run the tests of the Rust core and of 
 
 build: $(VENV)/.extension ## build the extension for daily work, into the source tree
 
-wheel: $(VENV)/.build ## build the release wheel into dist/
+wheel: $(VENV)/.build ## build the release wheel into dist/, and try it where there is no Rust
+	rm -rf dist $(VENV)/trial
 	$(BIN)/maturin build --release --out dist
+	$(PYTHON) -m venv $(VENV)/trial
+	PATH=/usr/bin:/bin $(VENV)/trial/bin/python -m pip install dist/*.whl
+	sed -n '/^```python$$/,/^```$$/{/^```/d;p;}' README.md | $(VENV)/trial/bin/python -W error -
+	rm -rf $(VENV)/trial
 
 fmt: $(VENV)/.lint ## format Python and Rust
 	$(BIN)/ruff check --quiet --select I --fix .
@@ -49,6 +54,9 @@ types: $(VENV)/.extension $(VENV)/.test $(VENV)/.lint ## check the types, and th
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest fraiseql_observers._core
+
+reference: $(VENV)/.extension ## write the reference pages again from the code
+	$(BIN)/python -m tools.reference
 
 docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an error
 	$(BIN)/zensical build --strict --clean

@@ -1,0 +1,1 @@
+"""Small programs that run; the test suite runs each."""

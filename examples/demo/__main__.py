@@ -12,11 +12,7 @@ import os
 import secrets
 import sys
 import tempfile
-from itertools import count
 from pathlib import Path
-
-from fraiseql_observers import DeadLetterQueue, build_with_queue, load_config
-from fraiseql_observers.inspector import Inspector
 
 from examples.demo.expected import expected_jobs
 from examples.demo.orders import order_events
@@ -25,10 +21,16 @@ from examples.demo.screen import Screen, print_tally
 from examples.demo.server import embedded_server
 from examples.demo.shop import DemoFailed, Shop
 from examples.demo.tally import Tally
-from examples.demo.worker import DemoWorker, WorkerFailed
+from examples.demo.worker import WorkerFailed, Workers
+from fraiseql_observers.config import load_config
+from fraiseql_observers.dead_letters import DeadLetterQueue
+from fraiseql_observers.executor import build_with_queue
+from fraiseql_observers.inspector import Inspector
 
 RULES = Path(__file__).with_name("rules.toml")
 EVENTS = 3_000
+#: The exit code of a program that Ctrl-C has ended, by the convention of shells: 128 + SIGINT.
+INTERRUPTED = 130
 
 NEXT = """
 Where to look next
@@ -46,6 +48,7 @@ def main() -> int:
         Receiver(secret) as receiver,
         embedded_server(Path(folder) / "server") as url,
     ):
+        workers = Workers(RULES, Path(folder))
         # For the rules in this process and, since it inherits them, for the worker.
         os.environ |= {
             "FRAISEQL_JOB_QUEUE_URL": url,
@@ -56,31 +59,34 @@ def main() -> int:
             "DEMO_OLD_ERP_URL": receiver.url("old-erp"),
         }
         try:
-            tally = asyncio.run(_demonstrate(Path(folder), receiver))
+            tally = asyncio.run(_demonstrate(workers, receiver))
         except (DemoFailed, WorkerFailed) as error:
             print(f"\nThe demonstration failed: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("\nInterrupted; the worker and the server are stopped.", file=sys.stderr)
-            return 130
+            return INTERRUPTED
+        finally:
+            # For a second Ctrl-C, which does not wait for a worker to finish what runs.
+            for worker in workers.started:
+                worker.kill_now()
     holds = print_tally(tally)
     print(NEXT)
     return 0 if holds else 1
 
 
-async def _demonstrate(folder: Path, receiver: Receiver) -> Tally:
+async def _demonstrate(workers: Workers, receiver: Receiver) -> Tally:
     config = load_config(RULES)
     events = list(order_events(EVENTS))
     expected = expected_jobs(events)
-    logs = (folder / f"worker-{number}.log" for number in count(1))
     async with build_with_queue(config) as executor:
         with Screen(events=len(events), jobs=len(expected)) as screen:
             inspector = Inspector(executor.queue)
-            server = await inspector.server()
+            server = (await inspector.status()).server
             screen.say(f"{server.product} {server.version} runs, for this demonstration only")
             shop = Shop(executor, receiver, screen, events=events, jobs=len(expected))
-            await shop.run(lambda: DemoWorker(RULES, next(logs)))
-        stats = await inspector.stats()
+            await shop.run(workers.new)
+        counters = (await inspector.status()).counters
         letters = await DeadLetterQueue(executor.queue).list(limit=EVENTS)
     return Tally(
         events=shop.published.events,
@@ -91,12 +97,16 @@ async def _demonstrate(folder: Path, receiver: Receiver) -> Tally:
         answers=receiver.answers,
         badly_signed=receiver.badly_signed,
         dead_ids={letter.id for letter in letters},
-        retried=stats.counters["retried"],
-        reclaimed=stats.counters["reclaimed"],
-        completed=stats.counters["completed"],
-        slots=config.job_queue.worker_concurrency,
+        retried=counters.get("retried", 0),
+        reclaimed=counters.get("reclaimed", 0),
+        completed=counters.get("completed", 0),
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        exit_code = main()
+    except KeyboardInterrupt:
+        # The second one, in the middle of the cleaning up after the first.
+        exit_code = INTERRUPTED
+    sys.exit(exit_code)

@@ -105,10 +105,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The worker was killed in the middle of sending: this is no request.
+            self.close_connection = True
+            return
         job_id = self.headers["webhook-id"]
         signed = f"{job_id}.{self.headers.get('webhook-timestamp', '')}.".encode() + body
-        status = cast(_Server, self.server).receiver.answer(
+        status = cast("_Server", self.server).receiver.answer(
             self.path, UUID(job_id), signed, self.headers.get("webhook-signature", "")
         )
         time.sleep(ANSWER_SECS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -60,27 +60,24 @@ class Screen:
         self._console = Console(highlight=False)
         self._started = self._last_line_at = time.monotonic()
         self._bars = Progress(
-            TextColumn("{task.description:>10}"),
-            BarColumn(bar_width=40),
+            TextColumn("       {task.description:>9}"),
+            BarColumn(40),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
             console=self._console,
-            disable=not self._console.is_terminal,
         )
-        self._published = self._bars.add_task("published", total=events, note="events")
-        self._done = self._bars.add_task("done", total=jobs, note="")
+        self._published = self._bars.add_task("events", total=events)
+        self._done = self._bars.add_task("jobs done", total=jobs)
+        self._live = Live(self._bars, console=self._console, refresh_per_second=10)
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        self._live.stop()
 
     def say(self, text: str, style: str = "") -> None:
         """Tell what happens now."""
@@ -90,15 +87,11 @@ class Screen:
     def show(self, moment: Moment) -> None:
         """Show how things stand."""
         self._bars.update(self._published, completed=moment.events)
-        self._bars.update(
-            self._done,
-            completed=moment.delivered + moment.dead_lettered,
-            note=str(moment),
-        )
+        self._bars.update(self._done, completed=moment.delivered + moment.dead_lettered)
+        self._live.update(Group(self._bars, Text(f"         {moment}", "dim")))
         if not self._console.is_terminal and time.monotonic() - self._last_line_at >= LINE_EVERY_SECS:
             self._last_line_at = time.monotonic()
             self.say(f"{moment.events} events published; {moment}")
-            sys.stdout.flush()
 
 
 def print_tally(tally: Tally) -> bool:

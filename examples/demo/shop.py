@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fraiseql_observers import EntityEvent, QueuedObserverExecutor
-from fraiseql_observers.inspector import Inspector
-
 from examples.demo.orders import Event
 from examples.demo.receiver import Receiver
 from examples.demo.screen import Moment, Screen
 from examples.demo.worker import DemoWorker
+from fraiseql_observers.executor import QueuedObserverExecutor
+from fraiseql_observers.inspector import Inspector
 
 BATCH = 50
 #: Pause between two batches, so that there is something to watch: about 500 events a second.
@@ -84,16 +83,17 @@ class Shop:
             )
             await self._watch(worker, publishing, self._is_done)
             self._screen.say("nothing is left to do; worker 2 is told to stop")
+            code = await worker.stop()
         finally:
             publishing.cancel()
-            code = await worker.stop()
+            await worker.kill()
         if code != 0:
             raise DemoFailed(f"worker 2 ended with exit code {code}:\n{worker.log_end}")
 
     async def _publish(self) -> None:
         for start in range(0, len(self._events), BATCH):
             batch = self._events[start : start + BATCH]
-            summaries = await self._executor.process_events([EntityEvent(**event) for event in batch])
+            summaries = await self._executor.process_events(batch)
             for summary in summaries:
                 self.published.events += 1
                 self.published.matched += bool(summary.job_ids)
@@ -120,15 +120,15 @@ class Shop:
             await asyncio.sleep(LOOK_SECS)
 
     async def _look(self) -> Moment:
-        stats = await self._inspector.stats()
+        jobs = (await self._inspector.status()).total
         return Moment(
             events=self.published.events,
             jobs=len(self.published.job_ids),
             delivered=len(self._receiver.delivered),
-            dead_lettered=stats.dead,
-            pending=stats.pending + stats.suspects,
-            running=stats.running,
-            waiting=stats.scheduled,
+            dead_lettered=jobs.dead,
+            pending=jobs.pending,
+            running=jobs.running,
+            waiting=jobs.scheduled,
         )
 
     def _is_half_done(self, moment: Moment) -> bool:

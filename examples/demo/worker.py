@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 #: Seconds that a worker gets to finish what runs; an answer of the receiver takes a hundredth of one.
@@ -71,15 +72,38 @@ class DemoWorker:
             code = await self._end(signal.SIGKILL)
         return code if code is not None else 1
 
+    def kill_now(self) -> None:
+        """End what is left of the worker, where nothing can be awaited any more."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     async def _end(self, number: signal.Signals) -> int | None:
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return 0
         if process.returncode is None:
             os.killpg(process.pid, number)
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_DEADLINE_SECS)
-            except TimeoutError:
-                self._process = process
-                return None
         return process.returncode
+
+
+class Workers:
+    """All workers of one run.
+
+    Args:
+        config: The file with the rules.
+        folder: Where their logs go.
+    """
+
+    def __init__(self, config: Path, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self.started: list[DemoWorker] = []
+
+    def new(self) -> DemoWorker:
+        """Make a worker that is not started yet."""
+        worker = DemoWorker(self._config, self._folder / f"worker-{len(self.started) + 1}.log")
+        self.started.append(worker)
+        return worker

@@ -12,10 +12,9 @@ CLI_MODULES = ("typer", "rich")
 def main() -> int:
     """Run the command with the arguments of this process and return its exit code."""
     if any(importlib.util.find_spec(name) is None for name in CLI_MODULES):
-        print(
+        sys.stderr.write(
             "fraiseql-observers: the operator command needs an extra: pip install 'fraiseql-observers[cli]' "
-            "(python -m fraiseql_observers.worker runs without it)",
-            file=sys.stderr,
+            "(python -m fraiseql_observers.worker runs without it)\n"
         )
         return 2
     from fraiseql_observers.cli.app import run

@@ -169,7 +169,7 @@ class EntityEvent:
 
     @property
     def changes(self) -> dict[str, dict[str, Any]] | None:
-        """Changed fields with their ``old`` and ``new`` values; ``None`` if changes are not tracked. Kept as ``data``."""
+        """Changed fields with ``old`` and ``new`` values; ``None`` if changes are not tracked. Kept as ``data`` is."""
 
     @property
     def user_id(self) -> str | None:
@@ -1042,6 +1042,34 @@ class Lease:
     @property
     def history(self) -> builtins.bytes | None:
         """Its packed history, if it has failed or been replayed."""
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt; the first is 1."""
+    def succeeded(
+        self, *, started_at_ms: int, duration_ms: int, worker: str, status_code: int | None = None
+    ) -> tuple[builtins.bytes, int, builtins.bytes]:
+        """Return the ack of an attempt that succeeded, as `Lane.ack` takes it.
+
+        Raises:
+            ValueError: If the bytes are no job.
+        """
+    def failed(
+        self,
+        *,
+        started_at_ms: int,
+        duration_ms: int,
+        worker: str,
+        error: str,
+        permanent: bool = False,
+        status_code: int | None = None,
+        retry_after_ms: int | None = None,
+        keep: bool = True,
+    ) -> tuple[builtins.bytes, int, tuple[str, int], builtins.bytes, builtins.bytes, builtins.bytes]:
+        """Return the nack of an attempt that failed, by the job's own policy, as `Lane.nack` takes it.
+
+        Raises:
+            ValueError: If the bytes are no job.
+        """
 
 @final
 class Turn:

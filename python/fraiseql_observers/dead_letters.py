@@ -13,33 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import JobView
+    from fraiseql_observers._core import JobView, Queue
 
 #: Letters asked for in one round trip; the same bound as the default of ``batch_size``.
 PAGE_SIZE = 100
-
-
-class DeadLetterStore(Protocol):
-    """The part of a job queue that the dead letter queue needs; both queues fulfil it."""
-
-    def dead_letters(self, *, offset: int, limit: int) -> Awaitable[Sequence[JobView]]:
-        """Return letters, the newest first."""
-
-    def dead_count(self) -> Awaitable[int]:
-        """Return how many letters there are."""
-
-    def find(self, job_id: UUID, /) -> Awaitable[JobView | None]:
-        """Return one job in any state."""
-
-    def replay(self, views: Sequence[tuple[UUID, int]]) -> Awaitable[Sequence[bool]]:
-        """Send letters back, each named by id and time of death in ms; answer which were there."""
-
-    def remove(self, views: Sequence[tuple[UUID, int]]) -> Awaitable[Sequence[bool]]:
-        """Delete letters, each named by id and time of death in ms; answer which were there."""
 
 
 class DeathReason(StrEnum):
@@ -75,7 +56,7 @@ class DeadLetterFilter:
         job = letter.job
         return (
             (self.reason is None or letter.reason == self.reason)
-            and (self.observer is None or (job is not None and job.observer == self.observer))
+            and (self.observer is None or letter.observer == self.observer)
             and (self.action_type is None or (job is not None and job.action_type == self.action_type))
         )
 
@@ -102,11 +83,13 @@ class DeadLetterQueue:
     """Looks at dead letters, sends them back, or deletes them.
 
     Args:
-        queue: The job queue whose letters these are.
+        queue: Where the letters are.
+        queue_names: The names of the queues whose letters these are, see `inspector.queue_names`.
     """
 
-    def __init__(self, queue: DeadLetterStore) -> None:
+    def __init__(self, queue: Queue, queue_names: Sequence[str] = ("default",)) -> None:
         self._queue = queue
+        self._queue_names = list(queue_names)
 
     async def list(
         self,
@@ -123,7 +106,7 @@ class DeadLetterQueue:
             filter: Which letters to choose; each page is read, so a narrow filter on many letters takes time.
         """
         if filter is None:
-            return await self._queue.dead_letters(offset=offset, limit=limit)
+            return await self._page(offset, limit)
         found: list[JobView] = []
         async for letter in self._walk():
             if filter.accepts(letter):
@@ -134,13 +117,13 @@ class DeadLetterQueue:
 
     async def get(self, job_id: UUID) -> JobView | None:
         """Return the letter with this id, or ``None`` where the job is no dead letter (any more)."""
-        view = await self._queue.find(job_id)
+        view = await self._queue.find(job_id, self._queue_names)
         return view if view is not None and view.died_at is not None and view.ended is None else None
 
     async def count(self, filter: DeadLetterFilter | None = None) -> int:
         """Return how many letters there are; with a filter this reads all of them, page by page."""
         if filter is None:
-            return await self._queue.dead_count()
+            return await self._queue.dead_count(self._queue_names)
         return sum([filter.accepts(letter) async for letter in self._walk()])
 
     async def stats(self) -> DeadLetterStats:
@@ -151,10 +134,10 @@ class DeadLetterQueue:
         deaths: list[int] = []
         async for letter in self._walk():
             reasons[letter.reason or "unknown"] += 1
+            if letter.observer is not None:
+                observers[letter.observer] += 1
             if letter.job is not None:
                 action_types[letter.job.action_type] += 1
-                if letter.job.observer is not None:
-                    observers[letter.job.observer] += 1
             if letter.died_at is not None:
                 deaths.append(letter.died_at)
         return DeadLetterStats(
@@ -220,13 +203,13 @@ class DeadLetterQueue:
         letter = await self.get(job_id)
         if letter is None or letter.died_at is None:
             return False
-        (done,) = await act([(letter.id, letter.died_at)])
+        (done,) = await act([(letter.id, letter.died_at)], self._queue_names)
         return done
 
     async def _act_on_all(
         self,
         act: _Act,
-        filter: DeadLetterFilter | None,
+        accepted: DeadLetterFilter | None,
         rate: float | None,
         on_progress: Callable[[int], None] | None,
     ) -> int:
@@ -241,7 +224,7 @@ class DeadLetterQueue:
         refused: set[tuple[UUID, int]] = set()
         done = stayed = 0
         page_size = PAGE_SIZE if rate is None else max(1, min(PAGE_SIZE, int(rate)))
-        while page := await self._queue.dead_letters(offset=stayed, limit=page_size):
+        while page := await self._page(stayed, page_size):
             if newest is None:
                 newest = page[0].died_at
             chosen = [
@@ -250,9 +233,9 @@ class DeadLetterQueue:
                 if letter.died_at is not None
                 and (newest is None or letter.died_at <= newest)
                 and (letter.id, letter.died_at) not in refused
-                and (filter is None or filter.accepts(letter))
+                and (accepted is None or accepted.accepts(letter))
             ]
-            answers = await act(chosen) if chosen else []
+            answers = await act(chosen, self._queue_names) if chosen else []
             # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of them
             # it is shows when the same place of the list is read again: what is still there has stayed.
             refused.update(letter for letter, was_done in zip(chosen, answers, strict=True) if not was_done)
@@ -264,11 +247,14 @@ class DeadLetterQueue:
                 await asyncio.sleep(max(0.0, started + done / rate - time.monotonic()))
         return done
 
+    async def _page(self, offset: int, limit: int) -> Sequence[JobView]:
+        return await self._queue.list_jobs("dead_lettered", self._queue_names, offset=offset, limit=limit)
+
     async def _walk(self) -> AsyncIterator[JobView]:
         """Read all letters, the newest first; one that dies meanwhile may be missed, none comes twice."""
         seen: set[tuple[UUID, int | None]] = set()
         offset = 0
-        while page := await self._queue.dead_letters(offset=offset, limit=PAGE_SIZE):
+        while page := await self._page(offset, PAGE_SIZE):
             for letter in page:
                 key = (letter.id, letter.died_at)
                 if key not in seen:
@@ -277,7 +263,7 @@ class DeadLetterQueue:
             offset += len(page)
 
 
-_Act = Callable[[Sequence[tuple[UUID, int]]], Awaitable[Sequence[bool]]]
+_Act = Callable[[list[tuple[UUID, int]], list[str]], Awaitable[list[bool]]]
 
 
 def _instant(milliseconds: int) -> datetime:

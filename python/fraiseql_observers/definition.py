@@ -162,9 +162,9 @@ class ObserverDefinition(Settings):
         try:
             definition = cls(**(dict(cls._REQUIRED) | known))
         except ConfigError as error:
-            problems.extend(error.problems)
+            raise error_for([*problems, *error.problems], "the observer") from None
         if problems:
-            raise error_for(problems, "the observer") from None
+            raise error_for(problems, "the observer")
         return definition
 
 

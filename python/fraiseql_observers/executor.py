@@ -87,8 +87,8 @@ def _raise_first(summaries: Sequence[ProcessSummary]) -> None:
 class QueuedObserverExecutor:
     """Matches events against observers and stores the matching actions as jobs at once.
 
-    When a call returns, Redis has answered for every job. Calls that run at the same time share round trips. A call that
-    is cancelled may have stored its jobs: repeating it adds nothing.
+    When a call returns, Redis has answered for every job. Calls that run at the same time share round trips. A
+    call that is cancelled may have stored its jobs: repeating it adds nothing.
 
     Safe to use from several event loops and threads, and after a fork.
     """

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import JobView, QueueStats, ServerFacts
+    from fraiseql_observers._core import JobView, Queue, QueueStats, ServerFacts
     from fraiseql_observers.config import Config
 
 
@@ -28,27 +28,6 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     DEAD_LETTERED = "dead_lettered"
     CANCELLED = "cancelled"
-
-
-class InspectedQueue(Protocol):
-    """The part of a job queue that the inspector needs; both queues fulfil it."""
-
-    def open(self, queue: str, /) -> Awaitable[ServerFacts]:
-        """Connect and check the server."""
-
-    def find(self, job_id: UUID, /) -> Awaitable[JobView | None]:
-        """Return one job in any state."""
-
-    def cancel(self, job_id: UUID, /) -> Awaitable[str]:
-        """Cancel a job and answer the state that it had, or ``missing``."""
-
-    def stats(self, queue: str, /) -> Awaitable[Sequence[QueueStats]]:
-        """Count what is in each shard of a queue."""
-
-    def list_jobs(
-        self, state: str, *, queue: str | None, offset: int, limit: int
-    ) -> Awaitable[Sequence[JobView]]:
-        """Return the jobs of one state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +77,13 @@ class ServerView:
     product: str
     version: str
     durability: str
+
+    @classmethod
+    def of(cls, facts: ServerFacts | None) -> Self:
+        """Take it from what a queue says of its server; a queue in memory has none."""
+        if facts is None:
+            return cls(product="memory", version="", durability="memory")
+        return cls(product=facts.product, version=facts.version, durability=facts.durability)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +178,13 @@ class Inspector:
         queue_names: Which queues it has, see `queue_names`.
     """
 
-    def __init__(self, queue: InspectedQueue, queue_names: Sequence[str] = ("default",)) -> None:
+    def __init__(self, queue: Queue, queue_names: Sequence[str] = ("default",)) -> None:
         self._queue = queue
-        self._queue_names = queue_names
+        self._queue_names = list(queue_names)
 
     async def status(self) -> QueueStatus:
         """Count the jobs by state, and name the server and the workers."""
-        facts = await self._queue.open(self._queue_names[0])
+        facts = [await self._queue.open(name) for name in self._queue_names]
         shards = {name: await self._queue.stats(name) for name in self._queue_names}
         all_shards = [shard for several in shards.values() for shard in several]
         counters: Counter[str] = Counter()
@@ -209,7 +195,7 @@ class Inspector:
             for incarnation, info, lease_until_ms in shard.workers:
                 workers[incarnation] = WorkerView.read(info, lease_until_ms)
         return QueueStatus(
-            server=ServerView(product=facts.product, version=facts.version, durability=facts.durability),
+            server=ServerView.of(facts[0]),
             total=JobCounts.of(all_shards),
             queues={name: JobCounts.of(several) for name, several in shards.items()},
             counters=dict(sorted(counters.items())),
@@ -218,7 +204,7 @@ class Inspector:
 
     async def job(self, job_id: UUID) -> JobView | None:
         """Return a job in whatever state it is, or ``None`` where the queue does not know it (any more)."""
-        return await self._queue.find(job_id)
+        return await self._queue.find(job_id, self._queue_names)
 
     async def jobs(
         self,
@@ -229,7 +215,8 @@ class Inspector:
         limit: int = 50,
     ) -> list[JobView]:
         """Return jobs of one state, next to run first where that means something."""
-        return list(await self._queue.list_jobs(state, queue=queue, offset=offset, limit=limit))
+        names = self._queue_names if queue is None else [queue]
+        return list(await self._queue.list_jobs(state, names, offset=offset, limit=limit))
 
     async def cancel(self, job_ids: Sequence[UUID]) -> list[Cancellation]:
         """Keep jobs from running (again), and say for each what became of it.
@@ -238,8 +225,8 @@ class Inspector:
         """
         answers = []
         for job_id in job_ids:
-            found = await self._queue.cancel(job_id)
-            answers.append(Cancellation(job_id, None if found == "missing" else JobState(found)))
+            found = await self._queue.cancel(job_id, self._queue_names)
+            answers.append(Cancellation(job_id, None if found is None else JobState(found)))
         return answers
 
 

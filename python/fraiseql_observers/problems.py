@@ -120,5 +120,6 @@ def error_for(problems: Sequence[Problem], what: str = "the configuration") -> C
     cls = UnsupportedAction if all(p.kind is ProblemKind.UNSUPPORTED for p in problems) else ConfigError
     if len(problems) == 1:
         return cls(str(problems[0]), problems)
-    lines = "\n".join(f"  {problem}" for problem in problems)
+    # A condition's mistake has several lines, the caret below its place among them.
+    lines = "\n".join("  " + str(problem).replace("\n", "\n      ") for problem in problems)
     return cls(f"{len(problems)} mistakes in {what}:\n{lines}", problems)

@@ -13,6 +13,7 @@ pub mod json;
 pub mod matcher;
 pub mod metrics;
 pub mod pipeline;
+pub mod policy;
 pub mod queue;
 pub mod runtime;
 

@@ -9,10 +9,10 @@ use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use crate::condition::{Condition, EvalError, Fields};
 use crate::event::{Event, EventKind};
+use crate::json::{Key, Raw};
 
 /// The entity of a rule that takes every entity.
 pub const ANY_ENTITY: &str = "*";
@@ -145,7 +145,7 @@ struct Index {
 struct Bucket {
     entries: Vec<Entry>,
     /// The fields that the conditions read; a number in [`Entry::slots`] is a position here.
-    keys: Vec<String>,
+    keys: Vec<Key>,
 }
 
 #[derive(Debug)]
@@ -229,12 +229,12 @@ impl Bucket {
         });
     }
 
-    fn slot(&mut self, key: &str) -> usize {
+    fn slot(&mut self, key: &Key) -> usize {
         self.keys
             .iter()
             .position(|known| known == key)
             .unwrap_or_else(|| {
-                self.keys.push(key.to_owned());
+                self.keys.push(key.clone());
                 self.keys.len() - 1
             })
     }
@@ -282,7 +282,7 @@ enum Lookup<'e> {
     /// Nobody has asked yet.
     Pending,
     /// The value, or `None` where the event has none.
-    Done(Option<&'e Value>),
+    Done(Option<Raw<'e>>),
 }
 
 /// Fields of an event, each looked up once for all conditions of a bucket.
@@ -297,12 +297,12 @@ impl<'e> Fields<'e> for Remembered<'_, 'e> {
         self.event
     }
 
-    fn field(&mut self, slot: usize, name: &str) -> Option<&'e Value> {
+    fn field(&mut self, slot: usize, key: &Key) -> Option<Raw<'e>> {
         let seen = &mut self.seen[self.slots[slot]];
         if let Lookup::Done(value) = *seen {
             return value;
         }
-        let value = self.event.data.as_object().and_then(|data| data.get(name));
+        let value = self.event.data.get(key);
         *seen = Lookup::Done(value);
         value
     }

@@ -157,7 +157,7 @@ impl Pipeline {
             if !matched.is_empty() {
                 let bytes = event.to_json();
                 if bytes.len() > self.max_payload_bytes {
-                    let error = EventError::too_large(bytes.len(), self.max_payload_bytes);
+                    let error = EventError::too_large(self.max_payload_bytes);
                     summary.queueing_errors += matched
                         .iter()
                         .map(|jobs| jobs.templates.len())

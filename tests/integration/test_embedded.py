@@ -7,6 +7,7 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -70,6 +71,8 @@ def test_one_process_may_open_many_times(place: EmbeddedPlace) -> None:
         _, server_pid = place.pids()
         first.close()
         first.close()
+        with pytest.raises(RuntimeError, match="was closed"):
+            first.ensure()
         place.outlast_the_linger()
         assert is_alive(server_pid)
 

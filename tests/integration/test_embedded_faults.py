@@ -151,6 +151,16 @@ def test_keeper_told_to_stop_ends_its_server(place: EmbeddedPlace) -> None:
         place.wait_until_empty()
 
 
+def test_lock_that_cannot_be_opened_is_reported(place: EmbeddedPlace) -> None:
+    """What the system refuses, a full disk for instance, reaches the user as an error of the package."""
+    with open_embedded(place.url, _linger_secs=LINGER_SECS) as server:
+        place.pids()
+        (place.path / "start.lock").unlink()
+        (place.path / "start.lock").mkdir()
+        with pytest.raises(QueueUnavailable, match="Is a directory"):
+            server.ensure()
+
+
 def test_removed_directory_ends_the_server_and_is_reported(place: EmbeddedPlace) -> None:
     """No process goes on for data that is gone, and a user is told instead of given an empty queue."""
     with open_embedded(place.url, _linger_secs=60) as server:

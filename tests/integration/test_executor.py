@@ -146,9 +146,10 @@ def test_a_full_memory_stores_nothing_and_says_so(server_binary: object, prefix:
     """The script is refused before it starts."""
     with ServerProcess(server_binary, extra=("--maxmemory", "2mb")) as full:  # type: ignore[arg-type]
         config = config_for(full.url, prefix, {"a": log_observer()}, storage={"enqueue_timeout_secs": 1})
-        with build_with_queue_sync(config) as executor, pytest.raises(QueueFull, match="memory is full"):
-            for _ in range(1000):
-                executor.process_event(event(text="x" * 10_000))
+        with build_with_queue_sync(config) as executor:
+            orders = [event(text="x" * 10_000) for _ in range(1000)]
+            with pytest.raises(QueueFull, match="memory is full"):
+                executor.process_events(orders)
 
 
 def test_an_event_that_is_too_large_is_refused_by_its_size(server: ServerProcess, prefix: str) -> None:

@@ -7,7 +7,7 @@ import gzip
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,8 @@ from fraiseql_observers.actions.base import ActionContext, ActionResult
 from fraiseql_observers.actions.models import WebhookAction
 from fraiseql_observers.actions.policy import DestinationPolicy
 from fraiseql_observers.actions.pool_sender import LONGEST_RESPONSE_BYTES, PoolSender
-from fraiseql_observers.actions.webhook import WebhookCall, resolve_webhook
+from fraiseql_observers.actions.resolving import resolve_webhook
+from fraiseql_observers.actions.webhook import WebhookCall
 from fraiseql_observers.errors import ActionTimeout, PermanentError, RetryableError
 from fraiseql_observers.events import EntityEvent
 
@@ -101,7 +102,7 @@ def status(code: int, body: bytes = b"", headers: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def receiving(reply: Reply, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+async def receiving(reply: Reply, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
     """Run a receiver."""
     receiver = Receiver(reply)
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
@@ -352,7 +353,7 @@ def test_tls_verifies_the_name_although_an_address_is_connected(trusted: bool, n
             if trusted and name == "localhost":
                 assert await deliver(receiver, url=url, ssl_context=client) == [ActionResult(200)]
                 return
-            with pytest.raises(RetryableError, match="(?i)certificate"):
+            with pytest.raises(RetryableError, match=r"(?i)certificate"):
                 await deliver(receiver, url=url, ssl_context=client)
             assert receiver.received == []
 
@@ -411,9 +412,11 @@ def test_cancelled_delivery_leaves_a_sender_that_works() -> None:
     """A worker cancels attempts at shutdown and at deadlines."""
 
     async def run() -> None:
+        started = asyncio.Event()
         replies = [_hangs, says(status(200))]
 
         async def reply(received: Received, writer: asyncio.StreamWriter) -> None:
+            started.set()
             await replies.pop(0)(received, writer)
 
         async with receiving(reply) as receiver:
@@ -423,8 +426,7 @@ def test_cancelled_delivery_leaves_a_sender_that_works() -> None:
             call = WebhookCall(resolve_webhook(config, policy), sender)
             task = asyncio.create_task(call.run(context_of()))
             async with asyncio.timeout(5):
-                while not receiver.received:
-                    await asyncio.sleep(0)
+                await started.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -75,7 +75,7 @@ def test_a_passing_failure_is_tried_again_under_the_same_id(event: EntityEvent) 
     summary = run("fails_once", event)
     assert summary.is_success
     assert (summary.matched, summary.actions_succeeded) == (1, 1)
-    assert CALLS == [(1, uuid5(event.id, "0:a")), (2, uuid5(event.id, "0:a"))]
+    assert [(1, uuid5(event.id, "0:a")), (2, uuid5(event.id, "0:a"))] == CALLS
 
 
 def test_a_failure_for_good_is_not_tried_again(event: EntityEvent) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+
 from fraiseql_observers.errors import QueueError, QueueUnavailable
 from fraiseql_observers.events import EntityEvent
 from fraiseql_observers.lines import LineReader
@@ -63,7 +64,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(
-            self.sink,
+            self.sink,  # type: ignore[arg-type]  # its summaries are not the core's
             batch_size=self.batch_size,
             hold_secs=self.hold_secs,
             max_event_bytes=MAX_BYTES,

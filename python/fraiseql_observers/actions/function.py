@@ -81,7 +81,7 @@ class FunctionCall:
         loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
         result = await _until_ended(
-            loop.run_in_executor(self._threads, variables.run, _called, self._handler, context)
+            loop.run_in_executor(self._threads, lambda: variables.run(_called, self._handler, context))
         )
         if inspect.isawaitable(result):
             await _awaited(result)
@@ -133,8 +133,7 @@ def _failure(error: BaseException) -> Exception:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:
-        # The handler's own exception class may fail to describe itself.
+    except Exception as broken:  # noqa: BLE001 - the handler's own exception class may fail to describe itself
         return f"(its text cannot be read: {type(broken).__name__})"
 
 
@@ -146,7 +145,7 @@ def _imported(path: str) -> tuple[str | None, Any]:
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             return f"there is no module {error.name}", None
         return f"the module {module_name} needs a module that is not there: {error.name}", None
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the user's code, which may raise anything
         return one_line(
             f"importing the module {module_name} failed: {type(error).__name__}: {_text(error)}"
         ), None

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import httpcore
 
@@ -49,6 +49,7 @@ class ClosingStream(httpcore.AsyncNetworkStream):
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
+        """Close the stream below."""
         await self._stream.aclose()
 
     async def start_tls(
@@ -74,7 +75,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._policy = policy
         self._resolver = resolver
         self._allow_private = allow_private
-        self._network = httpcore.AnyIOBackend()
+        self._network = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -84,6 +85,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        """Look a host up once, judge all of its addresses and connect to one of them.
+
+        Raises:
+            PermanentError: If one of the addresses is refused; no socket was opened.
+        """
         literal = literal_address(host)
         addresses = [literal] if literal is not None else list(await self._resolver(host, port))
         for address in addresses:
@@ -105,11 +111,13 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     async def connect_unix_socket(
         self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - as declared
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        path: str,  # noqa: ARG002 - as declared
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - as declared
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - as declared
     ) -> httpcore.AsyncNetworkStream:
+        """Refuse: no URL of a destination names one."""
         raise PermanentError("a unix socket is no destination")
 
     async def sleep(self, seconds: float) -> None:
+        """Wait, as the pool's retries would; none are switched on."""
         await self._network.sleep(seconds)

@@ -93,7 +93,7 @@ class WebhookAction(Settings):
             if name == "url" and value is not None:
                 yield name, shown_url(value)
             elif name == "headers":
-                yield name, dict.fromkeys(value, "***")
+                yield name, dict.fromkeys(self.headers, "***")
             elif name == "signing_secret" and value is not None:
                 yield name, "***"
             else:

@@ -19,9 +19,10 @@ from fraiseql_observers.actions.models import (
     inline_action_config,
 )
 from fraiseql_observers.actions.policy import DestinationPolicy
-from fraiseql_observers.actions.webhook import WebhookCall, resolve_webhook
+from fraiseql_observers.actions.resolving import resolve_webhook
+from fraiseql_observers.actions.webhook import WebhookCall
 from fraiseql_observers.errors import ConfigError
-from fraiseql_observers.problems import Problem, error_for
+from fraiseql_observers.problems import Problem, ProblemKind, error_for
 
 if TYPE_CHECKING:
     from fraiseql_observers.actions.http import HttpSender
@@ -74,7 +75,12 @@ class ActionRegistry:
         Raises:
             ConfigError: If it is wrong, holds a secret, or names one that is not there.
         """
-        return self._build(inline_action_config(action))
+        config = inline_action_config(action)
+        limit = self._config.worker.job_timeout_secs
+        if isinstance(config, WebhookAction) and config.timeout_secs >= limit:
+            message = f"{config.timeout_secs} is not below worker.job_timeout_secs ({limit})"
+            raise error_for([Problem(ProblemKind.CONFLICT, ("timeout_secs",), message, within_action=True)])
+        return self._build(config)
 
     async def aclose(self) -> None:
         """Close the connections; threads that still run a handler are left behind."""

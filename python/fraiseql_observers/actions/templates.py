@@ -210,12 +210,11 @@ def _placeholder(node: nodes.Expr) -> Placeholder:
             raise TemplateError(f"line {node.lineno}: default('…') must be the first filter")
         if name == "json" and position < len(filters) - 1:
             raise TemplateError(f"line {node.lineno}: json must be the last filter")
-    known = {"event": EVENT_FIELDS, "job": JOB_FIELDS}.get(str(path[0]))
-    if known is not None and (len(path) < 2 or path[1] not in known):
-        raise TemplateError(
-            f"line {node.lineno}: unknown placeholder; allowed: "
-            + ", ".join(f"{path[0]}.{field}" for field in sorted(known))
-        )
+    root = str(path[0])
+    known = {"event": EVENT_FIELDS, "job": JOB_FIELDS}.get(root)
+    if known is not None and not known.intersection(path[1:2]):
+        allowed = ", ".join(f"{root}.{field}" for field in sorted(known))
+        raise TemplateError(f"line {node.lineno}: unknown placeholder; allowed: {allowed}")
     return Placeholder(path, tuple(filters))
 
 

@@ -36,7 +36,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from fraiseql_observers._core import __version__
 
-        print(f"{PROGRAM} {__version__}")
+        typer.echo(f"{PROGRAM} {__version__}")
         raise typer.Exit
 
 

@@ -66,7 +66,7 @@ def list_letters(
     chosen = _filter(observer, reason, action)
     letters = with_queue(
         config,
-        lambda queue, _: DeadLetterQueue(queue).list(offset=offset, limit=limit, filter=chosen),
+        lambda queue, names: DeadLetterQueue(queue, names).list(offset=offset, limit=limit, filter=chosen),
     )
     if as_json:
         output.json([letter.to_dict() for letter in letters])
@@ -97,7 +97,7 @@ def show(job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = F
     Example: fraiseql-observers dlq show 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
     """
     output = Output()
-    letter = with_queue(config, lambda queue, _: DeadLetterQueue(queue).get(job_id))
+    letter = with_queue(config, lambda queue, names: DeadLetterQueue(queue, names).get(job_id))
     if letter is None:
         output.error(f"{job_id}: no such dead letter; `jobs show` looks for it elsewhere")
         raise typer.Exit(ExitCode.PARTLY)
@@ -143,7 +143,9 @@ def replay(
         raise typer.BadParameter("--observer, --reason, --action and --rate belong to --all")
     output = Output()
     if every:
-        count = with_queue(config, lambda queue, _: DeadLetterQueue(queue).replay_all(chosen, rate))
+        count = with_queue(
+            config, lambda queue, names: DeadLetterQueue(queue, names).replay_all(chosen, rate)
+        )
         _print_count(output, "replayed", count, as_json=as_json)
     else:
         _act_on_each(
@@ -182,7 +184,7 @@ def clear(
     chosen = _filter(observer, reason, action)
     if not yes:
         _confirm(config, chosen)
-    count = with_queue(config, lambda queue, _: DeadLetterQueue(queue).clear(chosen))
+    count = with_queue(config, lambda queue, names: DeadLetterQueue(queue, names).clear(chosen))
     _print_count(output, "removed", count, as_json=as_json)
 
 
@@ -198,7 +200,7 @@ def _confirm(config: Path, chosen: DeadLetterFilter | None) -> None:
     """Ask a person; where there is none, refuse."""
     if not sys.stdin.isatty():
         raise typer.BadParameter("deletes for good and cannot ask without a terminal; add --yes")
-    count = with_queue(config, lambda queue, _: DeadLetterQueue(queue).count(chosen))
+    count = with_queue(config, lambda queue, names: DeadLetterQueue(queue, names).count(chosen))
     noun = "dead letter" if count == 1 else "dead letters"
     typer.confirm(f"Delete {count} {noun} for good?", abort=True, err=True)
 
@@ -219,11 +221,11 @@ def _act_on_each(
     *,
     as_json: bool,
 ) -> None:
-    async def act_on_each(queue: RedisQueue) -> list[bool]:
-        letters = DeadLetterQueue(queue)
+    async def act_on_each(queue: RedisQueue, names: Sequence[str]) -> list[bool]:
+        letters = DeadLetterQueue(queue, names)
         return [await act(letters, job_id) for job_id in job_ids]
 
-    answers = with_queue(config, lambda queue, _: act_on_each(queue))
+    answers = with_queue(config, act_on_each)
     if as_json:
         output.json([{"id": job_id, done: answer} for job_id, answer in zip(job_ids, answers, strict=True)])
     else:

@@ -42,7 +42,7 @@ def show(job_id: JobId, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = F
     Example: fraiseql-observers jobs show 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
     """
     output = Output()
-    view = with_queue(config, lambda queue, _: Inspector(queue).job(job_id))
+    view = with_queue(config, lambda queue, names: Inspector(queue, names).job(job_id))
     if view is None:
         output.error(f"{job_id}: the queue does not know this job (any more)")
         raise typer.Exit(ExitCode.PARTLY)
@@ -80,7 +80,7 @@ def list_jobs(
     output = Output()
     views = with_queue(
         config,
-        lambda stored, _: Inspector(stored).jobs(state, queue=queue, offset=offset, limit=limit),
+        lambda stored, names: Inspector(stored, names).jobs(state, queue=queue, offset=offset, limit=limit),
     )
     if as_json:
         output.json([view.to_dict() for view in views])
@@ -97,7 +97,7 @@ def cancel(job_ids: JobIds, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson
     Example: fraiseql-observers jobs cancel 0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11
     """
     output = Output()
-    answers = with_queue(config, lambda queue, _: Inspector(queue).cancel(job_ids))
+    answers = with_queue(config, lambda queue, names: Inspector(queue, names).cancel(job_ids))
     if as_json:
         output.json(
             [

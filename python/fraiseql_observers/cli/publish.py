@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from fraiseql_observers.cli.options import (
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.errors import ObserversError
 from fraiseql_observers.executor import BlockingQueuedObserverExecutor
 from fraiseql_observers.inspector import queue_names
@@ -95,17 +96,17 @@ def _code(report: PublishReport) -> ExitCode:
 
 
 @contextmanager
-def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
+def _connected(config: Config) -> Generator[BlockingQueuedObserverExecutor]:
     """Give an executor whose queues have answered: what was taken from a pipe cannot be put back."""
     queue, close = connect(config)
     with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
         for name in queue_names(config):
-            queue.open_blocking(name)
+            require_durability(config.storage.durability, queue.open_blocking(name))
         yield executor
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(file: Path) -> Generator[BinaryIO]:
     if file == STDIN:
         yield sys.stdin.buffer
     else:
@@ -114,10 +115,10 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _stopped_by_ctrl_c(publisher: Publisher) -> Iterator[None]:
+def _stopped_by_ctrl_c(publisher: Publisher) -> Generator[None]:
     """Let Ctrl-C end the run between two batches, so that the report counts exactly what was stored."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         publisher.stop()
 
     before = signal.signal(signal.SIGINT, stop)

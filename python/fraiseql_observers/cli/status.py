@@ -7,7 +7,7 @@ from dataclasses import fields
 from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.session import with_queue
-from fraiseql_observers.inspector import Inspector, JobCounts, queue_names
+from fraiseql_observers.inspector import Inspector, JobCounts
 
 PLACES = tuple(field.name for field in fields(JobCounts))
 WORKER_COLUMNS = ("host", "pid", "slots", "version", "lease until")
@@ -19,7 +19,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     Example: fraiseql-observers status --json
     """
     output = Output()
-    found = with_queue(config, lambda queue, settings: Inspector(queue, queue_names(settings)).status())
+    found = with_queue(config, lambda queue, names: Inspector(queue, names).status())
     if as_json:
         output.json(found.to_dict())
         return

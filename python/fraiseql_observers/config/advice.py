@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fraiseql_observers._core import Condition
-from fraiseql_observers.actions.addresses import is_public, literal_address
 from fraiseql_observers.actions.models import WebhookAction
 from fraiseql_observers.actions.policy import DestinationPolicy
 from fraiseql_observers.actions.urls import UrlError, parse_url
@@ -53,8 +52,11 @@ def warnings_about(config: Config) -> Iterator[str]:
         if definition.condition is not None:
             for warning in Condition.parse(definition.condition).warnings:
                 yield f"{dotted(('observers', name, 'condition'))}: {warning}"
+    if config.security.allow_hosts:
+        yield "security.allow_hosts lets the hosts it names have addresses that are not public"
+    policy = DestinationPolicy.of(config.security.allow_hosts)
     for path, action in _webhooks(config):
-        yield from (f"{dotted(path)}: {warning}" for warning in _webhook_warnings(action))
+        yield from (f"{dotted(path)}: {warning}" for warning in _webhook_warnings(action, policy))
     yield from _shared_secrets(config)
 
 
@@ -104,15 +106,16 @@ def _webhook_conflicts(
             yield Problem(ProblemKind.URL, ("url",), message, within_action=True)
 
 
-def _webhook_warnings(action: WebhookAction) -> Iterator[str]:
+def _webhook_warnings(action: WebhookAction, policy: DestinationPolicy) -> Iterator[str]:
     if not action.is_signed:
         yield "no signing secret: receivers cannot tell who sent the request"
     if action.allow_private:
         yield "allow_private lets this destination have an address that is not public"
     if action.url is not None:
         url = parse_url(action.url)
-        address = literal_address(url.host)
-        if url.scheme == "http" and not action.allow_private and (address is None or is_public(address)):
+        if url.scheme == "http" and not policy.is_exception(
+            url.host, url.port, allow_private=action.allow_private
+        ):
             yield f"{url} is plain http: everyone on the way can read the events"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fraiseql_observers.problems import Problem, ProblemKind, nearest_name
 from fraiseql_observers.settings import Settings, allowed_text, found_text
 
-__all__ = ["environment_values", "stray_variables", "variable_name"]
+__all__ = ["environment_values", "from_environment", "stray_variables", "variable_name"]
 
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
@@ -42,6 +42,13 @@ def environment_values(
         else:
             values[name] = value
     return values, problems
+
+
+def from_environment(problem: Problem, section: str, given: Mapping[str, Any]) -> Problem:
+    """Return a mistake in a section's settings with its variable as the source, if the value came from there."""
+    key = str(problem.path[0])
+    source = variable_name(section, key) if key in given else ""
+    return Problem(problem.kind, (section, *problem.path), problem.message, source)
 
 
 def stray_variables(environment: Mapping[str, str], section: str, model: type[Settings]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Loading a configuration: file, environment and defaults become one checked `Config`, or one error with all mistakes."""
+"""Loading a configuration: file, environment and defaults become one checked `Config`, or one error."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fraiseql_observers.config.advice import conflicts_between, warnings_about
-from fraiseql_observers.config.environment import environment_values, stray_variables, variable_name
+from fraiseql_observers.config.environment import environment_values, from_environment, stray_variables
 from fraiseql_observers.config.sections import (
     SECTIONS,
     JobQueueConfig,
     LogConfig,
     MetricsConfig,
+    Section,
     SecurityConfig,
     StorageConfig,
     WorkerConfig,
@@ -27,7 +28,7 @@ from fraiseql_observers.settings import Settings, found_text
 
 __all__ = ["Config", "load_config"]
 
-_S = TypeVar("_S", bound=Settings)
+_S = TypeVar("_S", bound=Section)
 
 #: Tables that a later version reads.
 _LATER_TABLES = ("email", "cache", "alerts")
@@ -83,12 +84,12 @@ def load_config(path: str | os.PathLike[str], *, environment: Mapping[str, str] 
     source = read_source(Path(path))
     reader = _Reader(source, variables)
     config = Config(
-        job_queue=reader.section("job_queue", JobQueueConfig),
-        worker=reader.section("worker", WorkerConfig),
-        storage=reader.section("storage", StorageConfig),
-        metrics=reader.section("metrics", MetricsConfig),
-        security=reader.section("security", SecurityConfig),
-        log=reader.section("log", LogConfig),
+        job_queue=reader.section(JobQueueConfig),
+        worker=reader.section(WorkerConfig),
+        storage=reader.section(StorageConfig),
+        metrics=reader.section(MetricsConfig),
+        security=reader.section(SecurityConfig),
+        log=reader.section(LogConfig),
         observers=reader.observers(),
         path=Path(path),
     )
@@ -118,8 +119,9 @@ class _Reader:
         """Add mistakes, each with its line unless it came from the environment."""
         self.problems.extend(p if p.source else self._source.place(p) for p in problems)
 
-    def section(self, name: str, model: type[_S]) -> _S:
+    def section(self, model: type[_S]) -> _S:
         """Return one section: the environment's values over the file's over the defaults."""
+        name = model.section
         table = self._table(name)
         wrong: set[str] = set()
         # The file is checked by itself first, so that a mistake in it shows also where a variable hides the value.
@@ -130,10 +132,7 @@ class _Reader:
         self.report(problems)
         values = {key: value for key, value in table.items() if key not in wrong} | given
         problems = _problems_of(model, values)
-        for problem in problems:
-            key = str(problem.path[0])
-            variable = variable_name(name, key) if key in given else ""
-            self.report([Problem(problem.kind, (name, *problem.path), problem.message, variable)])
+        self.report([from_environment(problem, name, given) for problem in problems])
         wrong.update(str(problem.path[0]) for problem in problems)
         if any(problem.kind is ProblemKind.CONFLICT for problem in problems):
             return model()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from fraiseql_observers.config.environment import environment_values, from_environment
 from fraiseql_observers.config.redis_url import ALLOWED_REDIS_URLS, check_redis_url, shown_redis_url
-from fraiseql_observers.problems import ProblemKind
+from fraiseql_observers.errors import ConfigError
+from fraiseql_observers.problems import ProblemKind, error_for
 from fraiseql_observers.settings import QUEUE_NAME_PATTERN, Conflict, Settings, refusal
 
 __all__ = [
@@ -24,7 +27,33 @@ __all__ = [
 QueueName = Annotated[str, Field(pattern=QUEUE_NAME_PATTERN)]
 
 
-class JobQueueConfig(Settings):
+class Section(Settings):
+    """A section of the file whose settings the environment can override."""
+
+    #: The section's name in the file, and in capitals in its variables.
+    section: ClassVar[str]
+
+    def with_env_overrides(self, environment: Mapping[str, str] | None = None) -> Self:
+        """Return these settings with those that the environment gives in their place, as `load_config` does.
+
+        Args:
+            environment: Variables ``FRAISEQL_<SECTION>_<NAME>``, by default those of this process.
+
+        Raises:
+            ConfigError: With every variable whose value is not allowed.
+        """
+        variables = os.environ if environment is None else environment
+        given, problems = environment_values(self.section, type(self), variables)
+        if problems:
+            raise error_for(problems, "the environment")
+        try:
+            return type(self)(**(dict(self) | given))
+        except ConfigError as error:
+            placed = [from_environment(problem, self.section, given) for problem in error.problems]
+            raise error_for(placed, "the environment") from None
+
+
+class JobQueueConfig(Section):
     """``[job_queue]``, environment ``FRAISEQL_JOB_QUEUE_*``: where jobs are kept and how they are retried.
 
     Attributes:
@@ -37,6 +66,8 @@ class JobQueueConfig(Settings):
         initial_delay_ms: The first delay before a retry (10–10000), at most `max_delay_ms`.
         max_delay_ms: The longest delay before a retry (100–300000).
     """
+
+    section: ClassVar[str] = "job_queue"
 
     url: Annotated[str, AfterValidator(check_redis_url)] = Field(
         default="redis://localhost:6379", json_schema_extra={"allowed": ALLOWED_REDIS_URLS}
@@ -69,7 +100,7 @@ class JobQueueConfig(Settings):
             )
 
 
-class WorkerConfig(Settings):
+class WorkerConfig(Section):
     """``[worker]``, environment ``FRAISEQL_WORKER_*``: how worker processes run.
 
     Attributes:
@@ -82,6 +113,8 @@ class WorkerConfig(Settings):
         max_jobs_per_process: Jobs after which a process is replaced; 0 is never.
         max_memory_mb: Resident memory above which a process is replaced; 0 is never.
     """
+
+    section: ClassVar[str] = "worker"
 
     queues: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64, strict=False)] = ("default",)
     lease_duration_secs: int = Field(default=30, ge=5, le=3600)
@@ -109,7 +142,7 @@ def _check_durability(level: str) -> str:
     return level
 
 
-class StorageConfig(Settings):
+class StorageConfig(Section):
     """``[storage]``, environment ``FRAISEQL_STORAGE_*``: names, bounds and durability of what is kept.
 
     Attributes:
@@ -126,7 +159,9 @@ class StorageConfig(Settings):
         max_payload_bytes: The largest event (1024–16777216).
     """
 
-    later_keys: ClassVar[dict[str, str]] = {"spool_dir": "spool_dir is not supported by this version"}
+    section: ClassVar[str] = "storage"
+
+    later_keys: ClassVar[Mapping[str, str]] = {"spool_dir": "spool_dir is not supported by this version"}
 
     key_prefix: str = Field(default="fraiseql", pattern=QUEUE_NAME_PATTERN)
     shards: int = Field(default=1, ge=1, le=256)
@@ -143,7 +178,7 @@ class StorageConfig(Settings):
     max_payload_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216)
 
 
-class MetricsConfig(Settings):
+class MetricsConfig(Section):
     """``[metrics]``, environment ``FRAISEQL_METRICS_*``: the worker's metrics page.
 
     Attributes:
@@ -152,18 +187,22 @@ class MetricsConfig(Settings):
         port: Its port (0–65535); 0 takes a free one, which the worker logs.
     """
 
+    section: ClassVar[str] = "metrics"
+
     enabled: bool = True
     host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]{1,253}$")
     port: int = Field(default=9464, ge=0, le=65_535)
 
 
-class SecurityConfig(Settings):
+class SecurityConfig(Section):
     """``[security]``, environment ``FRAISEQL_SECURITY_*``: exceptions from what destinations are refused.
 
     Attributes:
         allow_hosts: Hosts, as a URL names them, that may resolve to addresses that are not public; with
             ``host:port`` for one port only. In the environment separated by commas.
     """
+
+    section: ClassVar[str] = "security"
 
     allow_hosts: Annotated[
         tuple[
@@ -173,7 +212,7 @@ class SecurityConfig(Settings):
     ] = ()
 
 
-class LogConfig(Settings):
+class LogConfig(Section):
     """``[log]``, environment ``FRAISEQL_LOG_*``: what the worker and the command write.
 
     Attributes:
@@ -181,16 +220,14 @@ class LogConfig(Settings):
         format: ``text``, ``json``, or ``auto``: text on a terminal, JSON elsewhere.
     """
 
+    section: ClassVar[str] = "log"
+
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
 
 
 #: The model of each section, by its name in the file.
-SECTIONS: dict[str, type[Settings]] = {
-    "job_queue": JobQueueConfig,
-    "worker": WorkerConfig,
-    "storage": StorageConfig,
-    "metrics": MetricsConfig,
-    "security": SecurityConfig,
-    "log": LogConfig,
+SECTIONS: dict[str, type[Section]] = {
+    model.section: model
+    for model in (JobQueueConfig, WorkerConfig, StorageConfig, MetricsConfig, SecurityConfig, LogConfig)
 }

@@ -56,6 +56,6 @@ def open_embedded(url: str, *, _linger_secs: float = LINGER_SECS) -> EmbeddedSer
     if sys.platform == "win32":
         raise ConfigError("url: embedded:// runs on Linux and macOS; name a Redis or Valkey server instead")
     # Imported here, since the module needs `fcntl`, which Windows does not have.
-    from fraiseql_observers.embedded.user import EmbeddedServer  # noqa: PLC0415
+    from fraiseql_observers.embedded.user import EmbeddedServer
 
     return EmbeddedServer(url, linger_secs=_linger_secs)

@@ -60,7 +60,7 @@ class FileLock:
         It is not after the directory was removed, or after a daemon has closed all descriptors.
         """
         try:
-            return self._is_open() and _identity(os.stat(self._path)) == self._file
+            return self._is_open() and _identity(self._path.stat()) == self._file
         except OSError:
             return False
 

@@ -51,7 +51,8 @@ class EmbeddedServer:
         self._directory = prepare(parse_url(url))
         self._linger_secs = linger_secs
         self._socket = Path()
-        self._claim: FileLock | None = self._new_claim()
+        self._is_closed = False
+        self._claim: FileLock | None = None
         try:
             self.ensure()
         except BaseException:
@@ -77,19 +78,20 @@ class EmbeddedServer:
         Raises:
             ConfigError: If the data directory was removed, or the extra ``embedded`` is not installed.
             QueueUnavailable: If the server does not start; the text holds the end of its log.
+            RuntimeError: If this process has closed the server.
         """
-        self._renew_claim()
-        turn = FileLock(self._directory.start_lock)
+        if self._is_closed:
+            raise RuntimeError(f"{self._name} was closed; open it again")
         try:
-            if not turn.wait_exclusive(_TURN_SECS):
-                raise QueueUnavailable(f"another process has been starting {self._name} for {_TURN_SECS} s")
-            self._socket = self._see_that_it_runs()
-        finally:
-            turn.close()
+            self._renew_claim()
+            self._socket = self._start_in_turn()
+        except OSError as error:
+            raise QueueUnavailable(f"{self._name} cannot be used: {error}") from error
         return self.url
 
     def close(self) -> None:
         """Give up the claim; the server ends some seconds after the last one. May be called again."""
+        self._is_closed = True
         claim, self._claim = self._claim, None
         if claim is not None:
             claim.close()
@@ -117,16 +119,23 @@ class EmbeddedServer:
         )
 
     def _renew_claim(self) -> None:
-        if self._claim is None:
-            raise QueueUnavailable(f"{self._name} was closed by this process; open it again")
-        if self._claim.names_its_path():
+        if self._claim is not None and self._claim.names_its_path():
             return
-        # Either a daemon has closed its descriptors, or the file is gone and with it all jobs.
+        # This is the first claim, or a daemon has closed its descriptors, or the file is gone with all jobs.
         if not self._directory.users_lock.exists():
             raise ConfigError(
                 f"url: the data directory {self._directory.path} was removed while it was in use"
             )
         self._claim = self._new_claim()
+
+    def _start_in_turn(self) -> Path:
+        turn = FileLock(self._directory.start_lock)
+        try:
+            if not turn.wait_exclusive(_TURN_SECS):
+                raise QueueUnavailable(f"another process has been starting {self._name} for {_TURN_SECS} s")
+            return self._see_that_it_runs()
+        finally:
+            turn.close()
 
     def _see_that_it_runs(self) -> Path:
         starts = 0

@@ -15,14 +15,14 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.metadata import version
 from typing import Any, Final
 
 from fraiseql_observers import _core, logs
+from fraiseql_observers._core import LeasedJob
+from fraiseql_observers.assembly import build_feed
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, QueueError, ServerUnsuitable
 from fraiseql_observers.worker.assembly import Assembly
-from fraiseql_observers.worker.contract import LeasedJob
 from fraiseql_observers.worker.limits import Limits
 from fraiseql_observers.worker.link import SupervisorLink
 from fraiseql_observers.worker.opening import PATIENCE_SECS, open_patiently
@@ -30,7 +30,8 @@ from fraiseql_observers.worker.pipes import ExitCode, Order, Plan, ReportKind
 from fraiseql_observers.worker.process import GROUP_SIGNALS
 from fraiseql_observers.worker.runner import Ending, Runner
 
-logger = logging.getLogger(__name__)
+#: Not `__name__`: this module is the program.
+logger = logging.getLogger("fraiseql_observers.worker.child")
 
 #: Seconds between two pulses to the supervisor.
 PULSE_SECS: Final = 1.0
@@ -55,6 +56,7 @@ class Child:
     ) -> None:
         self._assembly = assembly
         self._config = assembly.config
+        self._rules = assembly.rules
         self._link = link
         self._is_first = is_first
         self._runs_suspects = runs_suspects
@@ -72,7 +74,7 @@ class Child:
         if not self._must_end.is_set():
             try:
                 await self._unless_ended(self._open())
-            except ServerUnsuitable as error:
+            except (ConfigError, ServerUnsuitable) as error:
                 logger.error("the server at %s cannot be used: %s", self._config.job_queue.shown_url, error)
                 return ExitCode.CONFIGURATION
             except QueueError as error:
@@ -83,9 +85,9 @@ class Child:
         return await self._work()
 
     @property
-    def stuck(self) -> int:
-        """How many jobs do not end."""
-        return 0 if self._runner is None else self._runner.stuck
+    def left_behind(self) -> int:
+        """How many jobs have not ended though the child has."""
+        return 0 if self._runner is None else self._runner.left_behind
 
     async def _open(self) -> None:
         patience = PATIENCE_SECS if self._is_first else None
@@ -97,15 +99,18 @@ class Child:
         )
 
     async def _work(self) -> ExitCode:
-        feed = self._assembly.make_feed(runs_suspects=self._runs_suspects)
+        feed = build_feed(
+            self._config, self._assembly.queue, version=_core.__version__, suspects=self._runs_suspects
+        )
         runner = self._runner = Runner(
             feed,
-            self._assembly.rules,
+            self._rules,
             grace_secs=self._config.worker.shutdown_timeout_secs,
             on_suspects=lambda: self._link.report(ReportKind.SUSPECTS),
             on_stuck=self._replace_for_stuck,
         )
         limits = Limits(self._config.worker)
+        runner.start()
         running = asyncio.ensure_future(runner.run())
         self._link.report(ReportKind.READY)
         while not running.done():
@@ -114,7 +119,8 @@ class Child:
             self._link.pulse(counters=_counters(), reachable=feed.healthy)
             await asyncio.wait([running], timeout=PULSE_SECS)
         ending = running.result()
-        await self._assembly.close()
+        await self._rules.aclose()
+        self._assembly.close()
         self._link.report(ReportKind.PULSE, counters=_counters(), reachable=feed.healthy)
         match ending:
             case Ending.REPLACE:
@@ -153,13 +159,16 @@ class Child:
     async def _reload(self) -> None:
         try:
             # In a thread, since handlers are imported.
-            observers = await asyncio.to_thread(self._assembly.reload)
+            rules = await asyncio.to_thread(self._assembly.reload)
         except ConfigError as error:
             self._link.report(ReportKind.RELOADED, error=str(error))
             return
+        before, self._rules = self._rules, rules
+        self._link.report(ReportKind.RELOADED, observers=rules.observers)
         if self._runner is not None:
-            self._runner.use(self._assembly.rules)
-        self._link.report(ReportKind.RELOADED, observers=observers)
+            # Jobs that run now still use the connections of the rules before.
+            await self._runner.use(rules)
+        await before.aclose()
 
     async def _report_gauges(self, number: int) -> None:
         gauges: dict[str, int] | None = None
@@ -186,7 +195,7 @@ class Child:
 
 def _plan(config: Config) -> Plan:
     return Plan(
-        version=version("fraiseql-observers"),
+        version=_core.__version__,
         processes=config.worker.processes,
         concurrency=config.job_queue.worker_concurrency,
         queues=[*config.worker.queues],
@@ -220,19 +229,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for warning in assembly.config.warnings:
             logger.warning("%s", warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
-        code, stuck = loop_runner.run(_run(assembly, options))
-        if stuck or code in (ExitCode.REPLACE, ExitCode.PARTIAL):
-            # A task that ignores cancellation, or a thread that goes on, would keep the loop and the
-            # interpreter.
+        code, left_behind = loop_runner.run(_run(assembly, options))
+        if left_behind:
+            # A task that ignores cancellation, or a thread that goes on, would keep loop and interpreter.
             _end_now(code)
-        threading.Timer(END_SECS, _end_now, [code]).start()
+        watch = threading.Timer(END_SECS, _end_now, [code])
+        watch.daemon = True
+        watch.start()
     return code
 
 
 async def _run(assembly: Assembly, options: argparse.Namespace) -> tuple[ExitCode, int]:
     link = SupervisorLink(options.control_fd, options.status_fd)
     child = Child(assembly, link, is_first=options.first, runs_suspects=options.suspects)
-    return await child.run(), child.stuck
+    return await child.run(), child.left_behind
 
 
 def _parser() -> argparse.ArgumentParser:

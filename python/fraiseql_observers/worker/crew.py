@@ -28,10 +28,10 @@ class Crew:
     """Keeps the slots filled.
 
     Args:
-        selector: The supervisor's loop, which calls the callback registered as each key's data. command:
-        Starts a child; more arguments are added. on_report: Called with each report and the slot it came
-        from, after the crew has taken its share of it. on_end: Called when a child has ended, with its slot,
-        its exit code, and whether it had been ready.
+        selector: The supervisor's loop, which calls the callback registered as each key's data.
+        command: Starts a child; more arguments are added.
+        on_report: Called with each report and its slot, after the crew has taken its share of it.
+        on_end: Called when a child has ended, with its slot and its exit code.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Crew:
         command: Sequence[str],
         *,
         on_report: Callable[[Slot, Report], None],
-        on_end: Callable[[Slot, int, bool], None],
+        on_end: Callable[[Slot, int], None],
     ) -> None:
         self._selector = selector
         self._command = [*command]
@@ -123,12 +123,11 @@ class Crew:
             child.close()
             add_counters(self._past, slot.counters)
             slot.counters = {}
-            was_ready = slot.is_ready
             wait = slot.vacate(code, now)
             if self.may_start and wait is not None:
                 level = logging.INFO if code == ExitCode.REPLACE else logging.ERROR
                 logger.log(level, "%s: %s; the next starts in %.1f s", slot.name, _how_it_ended(code), wait)
-            self._on_end(slot, code, was_ready)
+            self._on_end(slot, code)
 
     def end_stalled(self, now: float, job_timeout_secs: float) -> None:
         """Kill children that have said nothing for longer than any job may run."""

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from fraiseql_observers._core import Feed, LeasedJob
 from fraiseql_observers.errors import EventError
-from fraiseql_observers.worker.contract import Feed, LeasedJob, Rule, Rules
+from fraiseql_observers.worker.contract import Rule, Rules
 from fraiseql_observers.worker.outcome import failure_of
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Dispatcher:
         rules: Rules,
         *,
         on_notice: Callable[[str], None],
-        on_stuck: Callable[[LeasedJob], None],
+        on_stuck: Callable[[LeasedJob], object],
     ) -> None:
         self._feed = feed
         self._on_notice = on_notice

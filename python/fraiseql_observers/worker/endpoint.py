@@ -137,13 +137,13 @@ class _Connection:
 
     def _dispatch(self) -> None:
         words = self._received.split(b"\n", 1)[0].split()
-        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-            self._answer(_plain(HTTPStatus.BAD_REQUEST))
-        elif words[0] != b"GET":
-            self._answer(_plain(HTTPStatus.METHOD_NOT_ALLOWED))
-        else:
-            path = words[1].split(b"?", 1)[0].decode("latin-1")
-            self._handler(path, self._answer)
+        match words:
+            case [b"GET", path, version] if version.startswith(b"HTTP/1."):
+                self._handler(path.split(b"?", 1)[0].decode("latin-1"), self._answer)
+            case [_, _, version] if version.startswith(b"HTTP/1."):
+                self._answer(_plain(HTTPStatus.METHOD_NOT_ALLOWED))
+            case _:
+                self._answer(_plain(HTTPStatus.BAD_REQUEST))
 
     def _answer(self, answer: Answer) -> None:
         if not self._is_open:  # Its time was up before the answer came.

@@ -6,12 +6,13 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from fraiseql_observers._core import LeasedJob
 from fraiseql_observers.actions.base import Action, ActionContext
 from fraiseql_observers.actions.function import FunctionCall
 from fraiseql_observers.actions.registry import ActionRegistry
 from fraiseql_observers.config import Config
 from fraiseql_observers.errors import ConfigError, PermanentError
-from fraiseql_observers.worker.contract import LeasedJob, Rule
+from fraiseql_observers.worker.contract import Rule
 
 
 class ConfiguredRules:
@@ -24,6 +25,8 @@ class ConfiguredRules:
 
     def __init__(self, config: Config, registry: ActionRegistry) -> None:
         self._registry = registry
+        #: How many observers there are.
+        self.observers = len(config.observers)
         self._timeout = timedelta(seconds=config.worker.job_timeout_secs)
         self._rules: dict[tuple[str, int], Rule] = {}
         for name, definition in config.observers.items():

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-from fraiseql_observers.worker.contract import Feed, LeasedJob, Rules
+from fraiseql_observers._core import Feed, LeasedJob
+from fraiseql_observers.worker.contract import Rules
 from fraiseql_observers.worker.dispatch import Dispatcher
 from fraiseql_observers.worker.shutdown import drain
 
@@ -48,8 +49,8 @@ class Runner:
         rules: Rules,
         *,
         grace_secs: float,
-        on_suspects: Callable[[], None],
-        on_stuck: Callable[[LeasedJob], None],
+        on_suspects: Callable[[], object],
+        on_stuck: Callable[[LeasedJob], object],
     ) -> None:
         self._feed = feed
         self._grace_secs = grace_secs
@@ -59,13 +60,16 @@ class Runner:
         self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
 
+    def start(self) -> None:
+        """Start to lease and to run jobs."""
+        self._feed.start(self._dispatcher.on_wake)
+        self._feed.set_rules(self._dispatcher.rules.names)
+
     async def run(self) -> Ending:
-        """Lease and run jobs until `end` or `leave` is called, then drain.
+        """Run jobs until `end` or `leave` is called, then drain; after `start`.
 
         If the task is cancelled, what runs is released at once.
         """
-        self._feed.start(self._dispatcher.on_wake)
-        self._feed.set_rules(self._dispatcher.rules.names)
         try:
             await asyncio.shield(self._ending)
         except asyncio.CancelledError:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from fraiseql_observers.worker.contract import Feed
+from fraiseql_observers._core import Feed
 from fraiseql_observers.worker.dispatch import Dispatcher
 
 logger = logging.getLogger(__name__)

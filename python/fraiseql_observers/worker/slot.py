@@ -35,6 +35,8 @@ class Slot:
         #: What the child has counted so far; the last report of a dead one stays until it has been added up.
         self.counters: Counters = {}
         self.is_ready = False
+        #: Whether the child, or the last one where there is none, has ever leased jobs.
+        self.has_worked = False
         self.sees_queue = False
         #: On the monotonic clock; `None` while a child is there or none is wanted.
         self.start_at: float | None = None if on_demand else 0.0
@@ -47,7 +49,7 @@ class Slot:
         """Put a child that has just started into the place."""
         self.child = child
         self.start_at = None
-        self.is_ready = self.sees_queue = False
+        self.is_ready = self.has_worked = self.sees_queue = False
         self.heard_at = now
         self._leaving_after_jobs = 0
 
@@ -62,7 +64,7 @@ class Slot:
 
     def became_ready(self, now: float) -> None:
         """Note that the child leases jobs."""
-        self.is_ready = self.sees_queue = True
+        self.is_ready = self.has_worked = self.sees_queue = True
         self._ready_at = now
 
     def is_leaving(self, jobs: int) -> None:

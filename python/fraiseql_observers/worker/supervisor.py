@@ -174,7 +174,7 @@ class Supervisor:
         else:
             logger.info("%s", text)
 
-    def _child_ended(self, slot: Slot, code: int, was_ready: bool) -> None:
+    def _child_ended(self, slot: Slot, code: int) -> None:
         if self._phase is Phase.STARTING:
             # It has said on standard error why it cannot start.
             known = code in (ExitCode.CONFIGURATION, ExitCode.UNREACHABLE)
@@ -182,7 +182,11 @@ class Supervisor:
             if not known:
                 logger.error("the first child did not get as far as to work: it ended with %d", code)
             self._phase = Phase.LEAVING
-        elif self._phase is Phase.STOPPING and was_ready and code not in (ExitCode.DONE, ExitCode.REPLACE):
+        elif (
+            self._phase is Phase.STOPPING
+            and slot.has_worked
+            and code not in (ExitCode.DONE, ExitCode.REPLACE)
+        ):
             logger.error("%s ended with %d before it had finished; its jobs come back", slot.name, code)
             self._exit_code = ExitCode.PARTIAL
 

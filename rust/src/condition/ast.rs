@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use serde_json::Value;
 
+use crate::json::{Key, Raw, compare_numbers};
+
 /// A condition or a part of one.
 ///
 /// A chain of one operator is one node: `a && b && c` is `And` of three, which stands for the left-leaning tree.
@@ -17,7 +19,7 @@ pub(super) enum Node {
     /// The opposite of the operand, whose errors stay errors.
     Not(Box<Node>),
     /// What looks at the event.
-    Leaf(Leaf),
+    Leaf(Box<Leaf>),
 }
 
 /// What looks at the event.
@@ -41,7 +43,37 @@ pub(super) struct Compare {
     /// The operator.
     pub op: Op,
     /// The scalar on the right.
-    pub literal: Value,
+    pub literal: Scalar,
+}
+
+/// A scalar, and its canonical text, so that anything but numbers is compared as text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Scalar {
+    value: Value,
+    json: Vec<u8>,
+}
+
+impl Scalar {
+    /// The scalar of a value that is no container.
+    pub fn new(value: Value) -> Self {
+        let json = value.to_string().into_bytes();
+        Self { value, json }
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Equality as JSON values.
+    pub fn equals(&self, other: Raw<'_>) -> bool {
+        match &self.value {
+            Value::Number(number) => other
+                .number()
+                .is_some_and(|other| compare_numbers(number, &other).is_eq()),
+            _ => self.json == other.json(),
+        }
+    }
 }
 
 /// A comparison operator.
@@ -124,9 +156,20 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Expected {
     /// The literal itself.
-    pub value: Value,
+    pub value: Scalar,
     /// The scalar that a quoted literal spells, if it spells one.
-    pub spelled: Option<Value>,
+    pub spelled: Option<Scalar>,
+}
+
+impl Expected {
+    /// Whether a value is the expected one.
+    pub fn matches(&self, value: Raw<'_>) -> bool {
+        self.value.equals(value)
+            || self
+                .spelled
+                .as_ref()
+                .is_some_and(|spelled| spelled.equals(value))
+    }
 }
 
 /// A field that is read from the event's data.
@@ -142,7 +185,7 @@ pub(super) struct Field {
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     /// The top-level key.
-    pub first: String,
+    pub first: Key,
     /// The steps from its value on.
     pub rest: Vec<Segment>,
     /// The path as it was written, for error texts.
@@ -167,12 +210,12 @@ impl Hash for Path {
 
 impl Path {
     /// Follows the steps after the first from the value of the top-level key; `None` where a step leads nowhere.
-    pub fn walk<'v>(&self, top: &'v Value) -> Option<&'v Value> {
+    pub fn walk<'v>(&self, top: Raw<'v>) -> Option<Raw<'v>> {
         self.rest
             .iter()
             .try_fold(top, |value, segment| match segment {
-                Segment::Key(key) => value.as_object()?.get(key),
-                Segment::Index(index) => value.as_array()?.get(*index),
+                Segment::Key(key) => value.get(key),
+                Segment::Index(index) => value.at(*index),
             })
     }
 }
@@ -181,7 +224,7 @@ impl Path {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Segment {
     /// A key of an object.
-    Key(String),
+    Key(Key),
     /// A position in an array.
     Index(usize),
 }

@@ -1,19 +1,19 @@
-//! Truth of a tree for one event. Nothing is parsed here.
+//! Truth of a tree for one event. Nothing is parsed here but the numbers that are compared.
 
 use serde_json::Value;
 
-use super::ast::{Changed, Compare, Expected, Field, Leaf, Node, Op, Question};
+use super::ast::{Changed, Compare, Field, Leaf, Node, Op, Question};
 use super::error::EvalError;
 use crate::event::{Event, EventKind};
-use crate::json::{compare_numbers, json_semantic_eq, type_name};
+use crate::json::{Key, Raw, compare_numbers, type_name};
 
 /// Where a tree finds the event's fields.
 pub(crate) trait Fields<'e> {
     /// The event.
     fn event(&self) -> &'e Event;
 
-    /// The value of the top-level field `name`, which is the condition's key number `slot`.
-    fn field(&mut self, slot: usize, name: &str) -> Option<&'e Value>;
+    /// The value of the top-level field `key`, which is the condition's key number `slot`.
+    fn field(&mut self, slot: usize, key: &Key) -> Option<Raw<'e>>;
 }
 
 /// Reads fields straight from the event's data.
@@ -24,8 +24,8 @@ impl<'e> Fields<'e> for Direct<'e> {
         self.0
     }
 
-    fn field(&mut self, _slot: usize, name: &str) -> Option<&'e Value> {
-        self.0.data.as_object()?.get(name)
+    fn field(&mut self, _slot: usize, key: &Key) -> Option<Raw<'e>> {
+        self.0.data.get(key)
     }
 }
 
@@ -36,9 +36,11 @@ impl Node {
             Self::Or(operands) => any(operands, true, fields),
             Self::And(operands) => any(operands, false, fields).map(|decided| !decided),
             Self::Not(operand) => operand.evaluate(fields).map(|truth| !truth),
-            Self::Leaf(Leaf::Compare(compare)) => compare.evaluate(fields),
-            Self::Leaf(Leaf::HasField(field)) => Ok(field.find(fields).is_some()),
-            Self::Leaf(Leaf::Changed(changed)) => changed.evaluate(fields.event()),
+            Self::Leaf(leaf) => match &**leaf {
+                Leaf::Compare(compare) => compare.evaluate(fields),
+                Leaf::HasField(field) => Ok(field.find(fields).is_some()),
+                Leaf::Changed(changed) => changed.evaluate(fields.event()),
+            },
         }
     }
 }
@@ -58,7 +60,7 @@ fn any<'e>(
 }
 
 impl Field {
-    fn find<'e>(&self, fields: &mut impl Fields<'e>) -> Option<&'e Value> {
+    fn find<'e>(&self, fields: &mut impl Fields<'e>) -> Option<Raw<'e>> {
         self.path.walk(fields.field(self.slot, &self.path.first)?)
     }
 }
@@ -72,17 +74,15 @@ impl Compare {
         }
     }
 
-    fn holds(&self, value: &Value) -> Result<bool, EvalError> {
+    fn holds(&self, value: Raw<'_>) -> Result<bool, EvalError> {
         if !self.op.is_order() {
-            return Ok(json_semantic_eq(value, &self.literal) == (self.op == Op::Eq));
+            return Ok(self.literal.equals(value) == (self.op == Op::Eq));
         }
-        match (value, &self.literal) {
-            (Value::Number(left), Value::Number(right)) => {
-                Ok(self.op.holds(compare_numbers(left, right)))
-            }
-            (left, right) => Err(EvalError::NotComparable {
+        match (value.number(), self.literal.value()) {
+            (Some(left), Value::Number(right)) => Ok(self.op.holds(compare_numbers(&left, right))),
+            (_, right) => Err(EvalError::NotComparable {
                 path: self.field.path.shown.clone(),
-                left: type_name(left),
+                left: value.type_name(),
                 op: self.op.as_str(),
                 right: type_name(right),
             }),
@@ -101,11 +101,11 @@ impl Changed {
         let Some(change) = event.change(&self.path.first) else {
             return Ok(false);
         };
-        let (old, new) = (self.path.walk(&change.old), self.path.walk(&change.new));
+        let (old, new) = (self.path.walk(change.old), self.path.walk(change.new));
         // A tracked field counts as changed whatever its values; below it, only a difference is a change.
         let changed = self.path.rest.is_empty()
             || match (old, new) {
-                (Some(old), Some(new)) => !json_semantic_eq(old, new),
+                (Some(old), Some(new)) => !old.semantic_eq(new),
                 (old, new) => old.is_some() || new.is_some(),
             };
         Ok(changed
@@ -114,15 +114,5 @@ impl Changed {
                 Question::To(expected) => new.is_some_and(|new| expected.matches(new)),
                 Question::From(expected) => old.is_some_and(|old| expected.matches(old)),
             })
-    }
-}
-
-impl Expected {
-    fn matches(&self, value: &Value) -> bool {
-        json_semantic_eq(value, &self.value)
-            || self
-                .spelled
-                .as_ref()
-                .is_some_and(|spelled| json_semantic_eq(value, spelled))
     }
 }

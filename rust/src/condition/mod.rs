@@ -32,6 +32,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use crate::event::Event;
+use crate::json::Key;
 use ast::Node;
 
 /// The longest text of a condition, in bytes.
@@ -48,7 +49,7 @@ pub const MAX_SEGMENTS: usize = 16;
 pub struct Condition {
     source: String,
     root: Node,
-    keys: Vec<String>,
+    keys: Vec<Key>,
     warnings: Vec<String>,
 }
 
@@ -86,7 +87,7 @@ impl Condition {
     }
 
     /// The top-level fields of the data that the condition reads; the number of a field is its slot.
-    pub(crate) fn keys(&self) -> &[String] {
+    pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }
 

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::ast::{Changed, Compare, Expected, Field, Leaf, Node, Op, Path, Question, Segment};
+use super::ast::{
+    Changed, Compare, Expected, Field, Leaf, Node, Op, Path, Question, Scalar, Segment,
+};
 use super::cursor::{Cursor, Literal, is_word};
 use super::error::SyntaxError;
 use super::{MAX_DEPTH, MAX_NODES, MAX_SEGMENTS, MAX_TEXT_BYTES};
-use crate::json::parse_scalar;
+use crate::json::{Key, parse_scalar};
 
 /// The functions of the language, as hints name them.
 const FUNCTIONS: &str = "has_field, field_changed, field_changed_to, field_changed_from";
@@ -14,7 +16,7 @@ const FUNCTIONS: &str = "has_field, field_changed, field_changed_to, field_chang
 /// What a text turned out to be.
 pub(super) struct Parsed {
     pub root: Node,
-    pub keys: Vec<String>,
+    pub keys: Vec<Key>,
     pub warnings: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ struct Parser<'t> {
     /// Parentheses and `!` that are open.
     depth: usize,
     nodes: usize,
-    keys: Vec<String>,
+    keys: Vec<Key>,
     warnings: Vec<String>,
     /// The last literal without quotes and the byte where it ended: what it swallowed explains many mistakes.
     last_bare: Option<(&'t str, usize)>,
@@ -158,7 +160,7 @@ impl Parser<'_> {
             self.comparison(path)?
         };
         self.count_node(start)?;
-        Ok(Node::Leaf(leaf))
+        Ok(Node::Leaf(Box::new(leaf)))
     }
 
     fn no_operand(&self) -> SyntaxError {
@@ -183,7 +185,7 @@ impl Parser<'_> {
                     .cursor
                     .take_name()
                     .ok_or_else(|| self.cursor.expected("a name after `.`", None))?;
-                Segment::Key(name.to_owned())
+                Segment::Key(Key::new(name))
             } else if self.cursor.take("[") {
                 let segment = self.subscript()?;
                 if !self.cursor.take("]") {
@@ -203,7 +205,7 @@ impl Parser<'_> {
             }
         }
         Ok(Path {
-            first: first.to_owned(),
+            first: Key::new(first),
             rest,
             shown: self.cursor.since(start).to_owned(),
         })
@@ -215,7 +217,7 @@ impl Parser<'_> {
             return Err(self.cursor.expected(what, Some("use double quotes here")));
         }
         if let Some(key) = self.cursor.take_quoted()? {
-            return Ok(Segment::Key(key));
+            return Ok(Segment::Key(Key::new(key)));
         }
         let at = self.cursor.at();
         let digits = self.cursor.take_digits();
@@ -252,7 +254,7 @@ impl Parser<'_> {
             field: self.field(path),
             optional,
             op,
-            literal,
+            literal: Scalar::new(literal),
         }))
     }
 
@@ -284,6 +286,8 @@ impl Parser<'_> {
             Some("use `<=`")
         } else if rest.starts_with('=') {
             Some("use `==` to compare")
+        } else if at_list(rest) || word(rest, "not").is_some_and(at_list) {
+            Some("compare with each value, joined by `||` or `&&`")
         } else {
             upper_case_hint(rest)
         };
@@ -342,7 +346,7 @@ impl Parser<'_> {
         if let Some(key) = self.cursor.take_quoted()? {
             return Ok(Path {
                 shown: key.clone(),
-                first: key,
+                first: Key::new(key),
                 rest: Vec::new(),
             });
         }
@@ -361,9 +365,9 @@ impl Parser<'_> {
         let at = self.cursor.at();
         match self.cursor.take_literal()? {
             Literal::Quoted(string) => {
-                let spelled = parse_scalar(&string);
+                let spelled = parse_scalar(&string).map(Scalar::new);
                 Ok(Expected {
-                    value: Value::String(string),
+                    value: Scalar::new(Value::String(string)),
                     spelled,
                 })
             }
@@ -371,7 +375,7 @@ impl Parser<'_> {
                 Err(self.cursor.expected("a value", None))
             }
             Literal::Bare(value) => Ok(Expected {
-                value: self.bare(value),
+                value: Scalar::new(self.bare(value)),
                 spelled: None,
             }),
         }

@@ -1,11 +1,13 @@
 //! Building an event field by field, each checked as it comes: the one place that knows what a field may hold.
 
-use serde_json::Value;
+use std::borrow::Cow;
+use std::mem;
+
 use uuid::Uuid;
 
-use super::{Change, Changes, Event, EventError, EventKind};
+use super::{Changes, Event, EventError, EventKind};
 use crate::instant::Instant;
-use crate::json::{Place, Step};
+use crate::json::{Document, Raw, Writer};
 
 /// The longest excerpt of a refused value that an error shows, in characters.
 const MAX_SHOWN: usize = 80;
@@ -86,7 +88,7 @@ pub struct Draft {
     event_type: Option<EventKind>,
     entity_type: Option<String>,
     entity_id: Option<Uuid>,
-    data: Option<Value>,
+    data: Option<Document>,
     changes: Option<Changes>,
     user_id: Option<String>,
     tenant_id: Option<String>,
@@ -100,30 +102,33 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Sets a field from its wire form.
+    /// Sets a field to the value that has been written, and leaves the writer empty for the next one.
     ///
     /// # Errors
     ///
     /// `EventError` if the field cannot hold the value.
-    pub fn set(&mut self, field: Field, value: Value) -> Result<(), EventError> {
+    pub fn set(&mut self, field: Field, writer: &mut Writer) -> Result<(), EventError> {
         let key = field.key();
+        let value = writer.raw();
         match field {
-            Field::Id => self.id = optional(value, |v| uuid(key, &v))?,
-            Field::EventType => self.event_type = Some(kind(key, &value)?),
+            Field::Id => self.id = optional(value, |v| uuid(key, v))?,
+            Field::EventType => self.event_type = Some(kind(key, value)?),
             Field::EntityType => self.entity_type = Some(non_empty(key, value)?),
-            Field::EntityId => self.entity_id = Some(uuid(key, &value)?),
-            Field::Data => self.data = Some(value),
-            Field::Changes => self.changes = optional(value, changes)?,
+            Field::EntityId => self.entity_id = Some(uuid(key, value)?),
+            Field::Data => self.data = Some(mem::take(writer).finish()),
+            Field::Changes if value.is_null() => self.changes = None,
+            Field::Changes => self.changes = Some(Changes::new(&mem::take(writer).finish())?),
             Field::UserId => self.user_id = optional(value, |v| text(key, v))?,
             Field::TenantId => self.tenant_id = optional(value, |v| text(key, v))?,
             Field::ActorType => self.actor_type = optional(value, |v| text(key, v))?,
             Field::ActingFor => self.acting_for = optional(value, |v| text(key, v))?,
             Field::SchemaVersion => self.schema_version = optional(value, |v| text(key, v))?,
             Field::CdcSource => self.cdc_source = optional(value, |v| text(key, v))?,
-            Field::Timestamp => self.timestamp = optional(value, |v| timestamp(key, &v))?,
-            Field::DurationMs => self.duration_ms = optional(value, |v| integer(key, &v, 32))?,
-            Field::Seq => self.seq = optional(value, |v| integer(key, &v, 64))?,
+            Field::Timestamp => self.timestamp = optional(value, |v| timestamp(key, v))?,
+            Field::DurationMs => self.duration_ms = optional(value, |v| integer(key, v, 32))?,
+            Field::Seq => self.seq = optional(value, |v| integer(key, v, 64))?,
         }
+        writer.clear();
         Ok(())
     }
 
@@ -182,9 +187,9 @@ impl Draft {
     }
 }
 
-fn optional<T>(
-    value: Value,
-    read: impl FnOnce(Value) -> Result<T, EventError>,
+fn optional<'v, T>(
+    value: Raw<'v>,
+    read: impl FnOnce(Raw<'v>) -> Result<T, EventError>,
 ) -> Result<Option<T>, EventError> {
     if value.is_null() {
         Ok(None)
@@ -193,8 +198,9 @@ fn optional<T>(
     }
 }
 
-fn wrong(path: impl Into<String>, expected: &str, value: &Value) -> EventError {
-    let shown = value.to_string();
+/// The error that a value at `path` is not what its field takes.
+pub(super) fn wrong(path: impl Into<String>, expected: &str, value: Raw<'_>) -> EventError {
+    let shown = String::from_utf8_lossy(value.json());
     let excerpt: String = shown.chars().take(MAX_SHOWN).collect();
     let ellipsis = if excerpt.len() < shown.len() {
         "…"
@@ -204,33 +210,38 @@ fn wrong(path: impl Into<String>, expected: &str, value: &Value) -> EventError {
     EventError::new(path, format!("{expected}: {excerpt}{ellipsis}"))
 }
 
-fn uuid(path: &str, value: &Value) -> Result<Uuid, EventError> {
-    // Only the hyphenated form has 36 characters; the others that the parser knows are no wire form.
+/// What `read` makes of a string, or the error that the value is not what was expected.
+fn from_text<'v, T>(
+    path: &str,
+    expected: &str,
+    value: Raw<'v>,
+    read: impl FnOnce(Cow<'v, str>) -> Option<T>,
+) -> Result<T, EventError> {
     value
-        .as_str()
-        .filter(|text| text.len() == 36)
-        .and_then(|text| Uuid::try_parse(text).ok())
-        .ok_or_else(|| wrong(path, "not a UUID", value))
+        .string()
+        .and_then(read)
+        .ok_or_else(|| wrong(path, expected, value))
 }
 
-fn kind(path: &str, value: &Value) -> Result<EventKind, EventError> {
-    value
-        .as_str()
-        .and_then(EventKind::from_wire)
-        .ok_or_else(|| {
-            let words = EventKind::ALL.map(EventKind::as_str).join(", ");
-            wrong(path, &format!("not one of {words}"), value)
-        })
+fn uuid(path: &str, value: Raw<'_>) -> Result<Uuid, EventError> {
+    from_text(path, "not a UUID", value, |text| {
+        // Only the hyphenated form has 36 characters; the others that the parser knows are no wire form.
+        Some(text)
+            .filter(|text| text.len() == 36)
+            .and_then(|text| Uuid::try_parse(&text).ok())
+    })
 }
 
-fn text(path: &str, value: Value) -> Result<String, EventError> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(wrong(path, "not a string", &other)),
-    }
+fn kind(path: &str, value: Raw<'_>) -> Result<EventKind, EventError> {
+    let expected = "not one of INSERT, UPDATE, DELETE, CUSTOM";
+    from_text(path, expected, value, |text| EventKind::from_wire(&text))
 }
 
-fn non_empty(path: &str, value: Value) -> Result<String, EventError> {
+fn text(path: &str, value: Raw<'_>) -> Result<String, EventError> {
+    from_text(path, "not a string", value, |text| Some(text.into_owned()))
+}
+
+fn non_empty(path: &str, value: Raw<'_>) -> Result<String, EventError> {
     let text = text(path, value)?;
     if text.is_empty() {
         Err(EventError::new(path, "must not be empty"))
@@ -239,63 +250,14 @@ fn non_empty(path: &str, value: Value) -> Result<String, EventError> {
     }
 }
 
-fn timestamp(path: &str, value: &Value) -> Result<Instant, EventError> {
-    value
-        .as_str()
-        .and_then(Instant::parse_rfc3339)
-        .ok_or_else(|| {
-            wrong(
-                path,
-                "not an RFC 3339 time with an offset, such as 2025-01-31T12:00:00Z",
-                value,
-            )
-        })
+fn timestamp(path: &str, value: Raw<'_>) -> Result<Instant, EventError> {
+    let expected = "not an RFC 3339 time with an offset, such as 2025-01-31T12:00:00Z";
+    from_text(path, expected, value, |text| Instant::parse_rfc3339(&text))
 }
 
-fn integer<T: TryFrom<i64>>(path: &str, value: &Value, bits: u8) -> Result<T, EventError> {
+fn integer<T: TryFrom<i64>>(path: &str, value: Raw<'_>, bits: u8) -> Result<T, EventError> {
     value
-        .as_i64()
-        .and_then(|number| T::try_from(number).ok())
+        .number()
+        .and_then(|number| T::try_from(number.as_i64()?).ok())
         .ok_or_else(|| wrong(path, &format!("not an integer of {bits} bits"), value))
-}
-
-fn changes(value: Value) -> Result<Changes, EventError> {
-    let Value::Object(fields) = value else {
-        return Err(wrong(
-            Field::Changes.key(),
-            "not an object of {field: {old, new}}",
-            &value,
-        ));
-    };
-    fields
-        .into_iter()
-        .map(|(field, value)| {
-            let Value::Object(mut entry) = value else {
-                return Err(wrong(
-                    in_changes(&[&field]),
-                    "not an object with `old` and `new`",
-                    &value,
-                ));
-            };
-            let mut take = |side: &str| {
-                entry
-                    .swap_remove(side)
-                    .ok_or_else(|| EventError::new(in_changes(&[&field, side]), "missing"))
-            };
-            let change = Change {
-                old: take("old")?,
-                new: take("new")?,
-            };
-            Ok((field, change))
-        })
-        .collect()
-}
-
-fn in_changes(keys: &[&str]) -> String {
-    let mut place = Place::default();
-    for key in keys.iter().rev() {
-        place.leave(Step::Key((*key).to_owned()));
-    }
-    place.leave(Step::Key(Field::Changes.key().to_owned()));
-    place.to_string()
 }

@@ -1,35 +1,22 @@
 //! Entity events: what happened to one entity, immutable from the moment it is read.
 
+mod changes;
 mod draft;
 mod kind;
 mod read;
 mod write;
 
+pub use changes::{Change, Changes};
 pub use draft::{Draft, Field};
 pub use kind::EventKind;
 
-use indexmap::IndexMap;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::json::json_semantic_eq;
+use crate::json::{Document, Key, Raw};
 
 /// The largest event that is read where nobody says otherwise, in bytes of UTF-8.
 pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024;
-
-/// The value of one field before and after the change.
-#[derive(Debug, Clone)]
-#[allow(clippy::exhaustive_structs)] // the wire form has exactly these two
-pub struct Change {
-    /// The value before.
-    pub old: Value,
-    /// The value after.
-    pub new: Value,
-}
-
-/// Changed fields in the order in which they were given.
-pub type Changes = IndexMap<String, Change>;
 
 /// One change of one entity, as it travels with every job made from it.
 #[derive(Debug, Clone)]
@@ -44,7 +31,7 @@ pub struct Event {
     /// The entity.
     pub entity_id: Uuid,
     /// The entity afterwards; for a deletion before it, or `{}`.
-    pub data: Value,
+    pub data: Document,
     /// What changed; `None` means not tracked, empty means that nothing did.
     pub changes: Option<Changes>,
     /// Who did it.
@@ -69,43 +56,31 @@ pub struct Event {
 
 impl Event {
     /// The tracked change of the top-level field `field`, if there is one.
-    pub fn change(&self, field: &str) -> Option<&Change> {
+    pub fn change(&self, field: &Key) -> Option<Change<'_>> {
         self.changes.as_ref()?.get(field)
     }
 
     /// Whether `field` is among the tracked changes; false where changes are not tracked.
-    pub fn field_changed(&self, field: &str) -> bool {
+    pub fn field_changed(&self, field: &Key) -> bool {
         self.change(field).is_some()
     }
 
     /// Whether `field` changed and is now `value`, by equality of JSON values.
-    pub fn field_changed_to(&self, field: &str, value: &Value) -> bool {
+    pub fn field_changed_to(&self, field: &Key, value: Raw<'_>) -> bool {
         self.change(field)
-            .is_some_and(|change| json_semantic_eq(&change.new, value))
+            .is_some_and(|change| change.new.semantic_eq(value))
     }
 
     /// Whether `field` changed and was `value` before, by equality of JSON values.
-    pub fn field_changed_from(&self, field: &str, value: &Value) -> bool {
+    pub fn field_changed_from(&self, field: &Key, value: Raw<'_>) -> bool {
         self.change(field)
-            .is_some_and(|change| json_semantic_eq(&change.old, value))
+            .is_some_and(|change| change.old.semantic_eq(value))
     }
 }
 
 impl PartialEq for Event {
     /// Events are equal when every field is, values in `data` and `changes` as conditions compare them.
     fn eq(&self, other: &Self) -> bool {
-        let same_changes = match (&self.changes, &other.changes) {
-            (None, None) => true,
-            (Some(l), Some(r)) => {
-                l.len() == r.len()
-                    && l.iter().all(|(field, l)| {
-                        r.get(field).is_some_and(|r| {
-                            json_semantic_eq(&l.old, &r.old) && json_semantic_eq(&l.new, &r.new)
-                        })
-                    })
-            }
-            _ => false,
-        };
         self.id == other.id
             && self.event_type == other.event_type
             && self.entity_type == other.entity_type
@@ -119,8 +94,8 @@ impl PartialEq for Event {
             && self.timestamp == other.timestamp
             && self.duration_ms == other.duration_ms
             && self.seq == other.seq
-            && same_changes
-            && json_semantic_eq(&self.data, &other.data)
+            && self.changes == other.changes
+            && self.data.root().semantic_eq(other.data.root())
     }
 }
 
@@ -150,10 +125,7 @@ impl EventError {
     }
 
     /// The event is larger than the limit.
-    pub fn too_large(bytes: usize, max_bytes: usize) -> Self {
-        Self::new(
-            "",
-            format!("{bytes} bytes of JSON, at most {max_bytes} are allowed"),
-        )
+    pub fn too_large(max_bytes: usize) -> Self {
+        Self::new("", format!("more than {max_bytes} bytes of JSON"))
     }
 }

@@ -1,14 +1,16 @@
 //! Reading an event from JSON text.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::mem;
 
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use uuid::Uuid;
 
 use super::{Draft, Event, EventError, Field};
 use crate::instant::Instant;
-use crate::json::{Step, Strict};
+use crate::json::{Step, Strict, Writer};
 
 /// The namespace of ids that are derived from a line: changing it would make every published file new again.
 const LINE_NAMESPACE: Uuid = Uuid::from_u128(0x8c2f_6a0e_53d1_5b7a_9f44_d0c3_1e8b_7a26);
@@ -43,7 +45,7 @@ impl Event {
 
 fn read(json: &[u8], max_bytes: usize) -> Result<Draft, EventError> {
     if json.len() > max_bytes {
-        return Err(EventError::too_large(json.len(), max_bytes));
+        return Err(EventError::too_large(max_bytes));
     }
     let text = std::str::from_utf8(json).map_err(|error| {
         EventError::new("", format!("not UTF-8 after byte {}", error.valid_up_to()))
@@ -103,25 +105,41 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Draft, A::Error> {
         let mut draft = Draft::default();
-        let mut seen = HashSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            let value = match entries.next_value_seed(self.reading.value(2)) {
-                Ok(value) => value,
-                Err(error) => {
-                    self.reading.leave(Step::Key(key));
-                    return Err(error);
-                }
-            };
-            if let Some(field) = Field::from_key(&key)
-                && let Err(error) = draft.set(field, value)
-            {
-                return Err(self.refuse(error));
+        let mut writer = Writer::default();
+        let mut seen = Seen::default();
+        while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
+            if let Err(error) = entries.next_value_seed(self.reading.write(&mut writer, 2)) {
+                self.reading.leave(Step::Key(key.into_owned()));
+                return Err(error);
             }
-            if let Some(key) = seen.replace(key) {
+            let field = Field::from_key(&key);
+            if !seen.insert(field, &key) {
                 return Err(self.refuse(EventError::new(key, "given twice")));
+            }
+            match field.map(|field| draft.set(field, &mut writer)) {
+                Some(Err(error)) => return Err(self.refuse(error)),
+                Some(Ok(())) => {}
+                None => writer.clear(),
             }
         }
         Ok(draft)
+    }
+}
+
+/// The keys of an envelope so far.
+#[derive(Default)]
+struct Seen {
+    fields: [bool; Field::ALL.len()],
+    ignored: HashSet<String>,
+}
+
+impl Seen {
+    /// Notes a key; false if it is not the first of its name.
+    fn insert(&mut self, field: Option<Field>, key: &str) -> bool {
+        match field {
+            Some(field) => !mem::replace(&mut self.fields[field as usize], true),
+            None => self.ignored.insert(key.to_owned()),
+        }
     }
 }
 

@@ -1,19 +1,41 @@
 //! Writing an event as JSON text.
 
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::Event;
+use super::{Changes, Event};
+use crate::json::write_text;
 
-/// A first guess at the size of an event, in bytes, so that most need one allocation.
-const USUAL_BYTES: usize = 768;
+/// The most that an event takes beside its data, changes and texts, in bytes.
+const ENVELOPE_BYTES: usize = 512;
 
 impl Event {
     /// The event as one JSON object: every key in a fixed order, `null` included, the time in UTC.
     pub fn to_json(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(USUAL_BYTES);
+        let mut out = Vec::with_capacity(self.most_bytes());
         self.write_json(&mut out);
         out
+    }
+
+    /// An upper bound on the bytes that [`Event::write_json`] appends, close where the texts are short.
+    pub fn most_bytes(&self) -> usize {
+        let texts = [
+            Some(&self.entity_type),
+            self.user_id.as_ref(),
+            self.tenant_id.as_ref(),
+            self.actor_type.as_ref(),
+            self.acting_for.as_ref(),
+            self.schema_version.as_ref(),
+            self.cdc_source.as_ref(),
+        ];
+        // An escape makes at most six bytes of one.
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len() * 6).sum();
+        ENVELOPE_BYTES
+            + texts
+            + self.data.json().len()
+            + self
+                .changes
+                .as_ref()
+                .map_or(4, |changes| changes.json().len())
     }
 
     /// Appends what [`Event::to_json`] returns to `out`.
@@ -27,9 +49,9 @@ impl Event {
         out.extend_from_slice(b",\"entity_id\":");
         write_uuid(out, self.entity_id);
         out.extend_from_slice(b",\"data\":");
-        write_value(out, &self.data);
+        out.extend_from_slice(self.data.json());
         out.extend_from_slice(b",\"changes\":");
-        self.write_changes(out);
+        out.extend_from_slice(self.changes.as_ref().map_or(b"null", Changes::json));
         for (key, text) in [
             (",\"user_id\":", &self.user_id),
             (",\"tenant_id\":", &self.tenant_id),
@@ -53,24 +75,6 @@ impl Event {
         });
         out.push(b'}');
     }
-
-    fn write_changes(&self, out: &mut Vec<u8>) {
-        write_optional(out, self.changes.as_ref(), |out, changes| {
-            out.push(b'{');
-            for (position, (field, change)) in changes.iter().enumerate() {
-                if position > 0 {
-                    out.push(b',');
-                }
-                write_text(out, field);
-                out.extend_from_slice(b":{\"old\":");
-                write_value(out, &change.old);
-                out.extend_from_slice(b",\"new\":");
-                write_value(out, &change.new);
-                out.push(b'}');
-            }
-            out.push(b'}');
-        });
-    }
 }
 
 fn write_optional<T>(out: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
@@ -88,14 +92,4 @@ fn write_uuid(out: &mut Vec<u8>, id: Uuid) {
             .as_bytes(),
     );
     out.push(b'"');
-}
-
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text)
-        .expect("a string is JSON, and a vector takes any number of bytes");
-}
-
-fn write_value(out: &mut Vec<u8>, value: &Value) {
-    serde_json::to_writer(out, value)
-        .expect("a value is JSON, and a vector takes any number of bytes");
 }

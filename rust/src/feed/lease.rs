@@ -8,11 +8,12 @@ use tokio::time::sleep;
 
 use crate::job::{Decoded, Job};
 use crate::metrics::{COUNTERS, Failure};
+use crate::policy::failure;
 use crate::queue::record::{self, History};
 use crate::queue::{Incarnation, Lease, Nack, QueueError, Source, Standing, Token, Turn, Verdict};
 
 use super::job::{Cause, LeasedJob};
-use super::report::{Change, Pending, failure};
+use super::report::{Change, Pending};
 use super::shared::Shared;
 
 /// How long a feed with a few free slots waits for more of them, so that one call fills many.
@@ -229,7 +230,8 @@ async fn take_turn(
         _ => {}
     }
     let lost = deal(shared, place, &incarnation, turn, asked_at);
-    for name in lost {
+    // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
+    for name in lost.into_iter().filter(|name| *name != incarnation) {
         reclaim(shared, place, &name).await?;
     }
     Ok(())

@@ -24,5 +24,5 @@ mod tests;
 mod watch;
 
 pub use job::{Cause, LeasedJob};
-pub use report::{AttemptFailed, Report};
+pub use report::Report;
 pub use shared::{CloseReport, Feed, FeedOptions, News};

@@ -1,31 +1,15 @@
 //! What a worker says of a job, and what becomes of the job by it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::backoff::{calculate_backoff, draw_delay};
-use crate::job::Job;
 use crate::metrics::{AttemptFailure, COUNTERS, Failure};
-use crate::queue::record::{self, Attempt, FinishedJob, Outcome};
+use crate::policy::{self, AttemptFailed, Ran};
+use crate::queue::record;
 use crate::queue::{Ack, Incarnation, Nack, Source, Token, Verdict};
 
 use super::job::{LeasedJob, Phase};
 use super::shared::{Shared, now_ms};
-
-/// How an attempt failed.
-#[derive(Clone, Debug)]
-pub struct AttemptFailed {
-    /// In which way.
-    pub kind: AttemptFailure,
-    /// What went wrong, free of secrets.
-    pub error: String,
-    /// The status of the answer, where there was one.
-    pub status_code: Option<u16>,
-    /// The least wait that the receiver asked for.
-    pub retry_after: Option<Duration>,
-    /// Whether a job that ends by this is kept among the dead letters.
-    pub keep: bool,
-}
 
 /// How a job ended in this worker.
 #[derive(Clone, Debug)]
@@ -73,15 +57,11 @@ impl Shared {
     /// Ends a job whose time is up, whatever the worker does with it from here.
     pub(super) fn report_timeout(&self, job: &Arc<LeasedJob>) -> bool {
         let Some(phase) = job.end() else { return false };
-        let failed = AttemptFailed {
-            kind: AttemptFailure::Timeout,
-            error: format!("timed out after {} s", self.options.job_timeout.as_secs()),
-            status_code: None,
-            // A thread cannot be stopped: the next attempt waits until this process is gone.
-            retry_after: matches!(phase, Phase::Running { threaded: true, .. })
-                .then_some(self.options.shutdown_timeout),
-            keep: true,
-        };
+        let text = format!("timed out after {} s", self.options.job_timeout.as_secs());
+        let mut failed = AttemptFailed::new(AttemptFailure::Timeout, text);
+        // A thread cannot be stopped: the next attempt waits until this process is gone.
+        failed.retry_after = matches!(phase, Phase::Running { threaded: true, .. })
+            .then_some(self.options.shutdown_timeout);
         let change = self.change(job, phase, Report::Failed(failed));
         self.write(job, change);
         true
@@ -113,23 +93,17 @@ impl Shared {
             } => (since, started_at_ms),
             Phase::Waiting | Phase::Ended => (Instant::now(), now_ms()),
         };
-        let took = since.elapsed();
-        let attempt = |success: bool, error: Option<&str>, status_code: Option<u16>| Attempt {
-            attempt: job.attempt,
-            started_at: started_at_ms,
-            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            success,
-            error: error.map(str::to_owned),
-            status_code,
+        let ran = Ran {
+            started_at_ms,
+            took: since.elapsed(),
             worker: self.options.worker.clone(),
         };
         match report {
             Report::Succeeded { status_code } => {
-                COUNTERS.took(action_type, took);
-                let record = finished(job, &attempt(true, None, status_code), Outcome::Completed);
+                COUNTERS.took(action_type, ran.took);
                 Change::Ack(Ack {
                     token: job.token,
-                    record,
+                    record: policy::succeeded(&job.job, &job.history, &ran, status_code),
                 })
             }
             Report::Released => Change::Release(job.token, self.options.source),
@@ -144,91 +118,16 @@ impl Shared {
                 None,
             ),
             Report::Failed(failed) => {
-                COUNTERS.took(action_type, took);
+                COUNTERS.took(action_type, ran.took);
                 COUNTERS.attempt_failed(action_type, failed.kind);
-                let attempt = attempt(false, Some(&failed.error), failed.status_code);
-                self.failed(job, &failed, &attempt)
+                let (nack, ended) = self.with_random(|random| {
+                    policy::failed(&job.job, &job.history, job.token, &ran, &failed, random)
+                });
+                if ended.is_none() {
+                    COUNTERS.retried(action_type);
+                }
+                Change::Nack(nack, ended)
             }
         }
     }
-
-    fn failed(&self, job: &LeasedJob, failed: &AttemptFailed, attempt: &Attempt) -> Change {
-        let mut history = job.history.clone();
-        history.failed(attempt.clone());
-        let retry = &job.job.retry;
-        let reason = match failed.kind {
-            AttemptFailure::Permanent => Failure::PermanentError,
-            _ if job.attempt >= retry.max_attempts => Failure::RetriesExhausted,
-            _ => {
-                COUNTERS.retried(&job.job.action_type);
-                let longest = calculate_backoff(
-                    retry.backoff_strategy,
-                    job.attempt,
-                    retry.initial_delay_ms,
-                    retry.max_delay_ms,
-                );
-                let least = failed.retry_after.map_or(0, |wait| {
-                    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-                });
-                let delay =
-                    self.with_random(|random| draw_delay(longest, retry.jitter, least, random));
-                return Change::Nack(
-                    Nack {
-                        token: job.token,
-                        verdict: Verdict::Retry(delay),
-                        history: history.pack(),
-                        failure: Vec::new(),
-                        record: Vec::new(),
-                    },
-                    None,
-                );
-            }
-        };
-        let (verdict, outcome) = if failed.keep {
-            (Verdict::Dead, Outcome::DeadLettered)
-        } else {
-            (Verdict::Log, Outcome::Logged)
-        };
-        Change::Nack(
-            Nack {
-                token: job.token,
-                verdict,
-                history: history.pack(),
-                failure: failure(reason, Some(&job.job), Some(failed.kind), &failed.error),
-                record: finished(job, attempt, outcome),
-            },
-            Some(reason),
-        )
-    }
-}
-
-/// What stays of a job that has ended.
-fn finished(job: &LeasedJob, last: &Attempt, outcome: Outcome) -> Vec<u8> {
-    FinishedJob {
-        id: job.job.id,
-        observer: job.job.observer.clone(),
-        queue: job.job.queue.clone(),
-        created_at: job.job.created_at.unix_ms(),
-        started_at: last.started_at,
-        finished_at: last.started_at.saturating_add_unsigned(last.duration_ms),
-        attempts: job.attempt,
-        outcome,
-    }
-    .pack()
-}
-
-/// What is kept of a dead letter, beside its bytes.
-pub(super) fn failure(
-    reason: Failure,
-    job: Option<&Job>,
-    kind: Option<AttemptFailure>,
-    error: &str,
-) -> Vec<u8> {
-    record::Failure {
-        reason: reason.as_str().to_owned(),
-        error_type: kind.map(|kind| kind.as_str().to_owned()),
-        observer: job.and_then(|job| job.observer.clone()),
-        error: Some(error.to_owned()),
-    }
-    .pack()
 }

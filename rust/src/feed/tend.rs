@@ -7,9 +7,9 @@ use tokio::time::sleep;
 
 use crate::job::{Decoded, Job};
 use crate::metrics::{COUNTERS, Failure};
+use crate::policy::failure;
 use crate::queue::{Lane, Listing, Member, QueueError};
 
-use super::report::failure;
 use super::shared::{Shared, now_ms};
 
 /// How often a lane is tended.

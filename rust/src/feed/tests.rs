@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{AttemptFailed, Cause, Feed, FeedOptions, LeasedJob, News, Report};
+use super::{Cause, Feed, FeedOptions, LeasedJob, News, Report};
 use crate::backoff::{BackoffStrategy, Jitter};
 use crate::clock::{Clock, ManualClock};
 use crate::job::{JobTemplate, RetryPolicy};
 use crate::metrics::AttemptFailure;
+use crate::policy::AttemptFailed;
 use crate::queue::{
     Due, Engine, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority, Source, Stats,
 };
@@ -163,13 +164,7 @@ impl Rig {
 }
 
 fn failed(kind: AttemptFailure) -> Report {
-    Report::Failed(AttemptFailed {
-        kind,
-        error: "no".to_owned(),
-        status_code: None,
-        retry_after: None,
-        keep: true,
-    })
+    Report::Failed(AttemptFailed::new(kind, "no".to_owned()))
 }
 
 #[test]
@@ -266,6 +261,25 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
     feed.report(&again, Report::Succeeded { status_code: None });
     rig.await_drained(&feed);
     assert_eq!(rig.place(id), Place::Completed);
+}
+
+#[test]
+fn a_worker_does_not_reclaim_itself_when_its_own_lease_has_run_out() {
+    let rig = Rig::new();
+    let first = rig.enqueue("function", 1)[0];
+    let feed = rig.feed(|_| {});
+    let job = rig.next_job(&feed);
+    assert!(feed.begin(&job, false));
+    rig.clock.advance(31_000);
+    // The next job is leased only by a turn that comes after a beat has brought the lease back.
+    rig.enqueue("function", 2);
+    let second = rig.next_job(&feed);
+    assert_eq!(second.incarnation, job.incarnation);
+    feed.report(&job, Report::Succeeded { status_code: None });
+    feed.report(&second, Report::Released);
+    rig.await_place(first, &Place::Completed);
+    let counters = rig.stats().counters;
+    assert!(counters.iter().all(|(name, _)| name != "reclaimed"));
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! A strict reader of JSON texts, on top of `serde_json`.
 //!
 //! `serde_json` already refuses `NaN`, numbers beyond `f64`, lone surrogates and raw control characters in what it
-//! reads into values; so everything is read into values, ignored fields too. This module adds the depth limit, counted
-//! in levels from the outermost container, and the place of a mistake.
+//! hands over; so everything is handed over, ignored fields too. This module adds the depth limit, counted in levels
+//! from the outermost container, and the place of a mistake.
 
 use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use super::{MAX_DEPTH, Place, Step};
+use super::writer::OpenObject;
+use super::{Keys, MAX_DEPTH, Place, Step, Writer};
 
 /// Why a text is not the JSON that we read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +51,11 @@ impl Strict {
             })
     }
 
-    /// A seed for any value; a container there is at level `level`.
-    pub fn value(&self, level: usize) -> ValueSeed<'_> {
-        ValueSeed {
+    /// A seed that writes any value in canonical form; a container there is at level `level`.
+    pub fn write<'a>(&'a self, writer: &'a mut Writer, level: usize) -> WriteSeed<'a> {
+        WriteSeed {
             reading: self,
+            writer,
             level,
         }
     }
@@ -64,15 +66,16 @@ impl Strict {
     }
 }
 
-/// Reads any JSON value; see [`Strict::value`].
-#[derive(Debug, Clone, Copy)]
-pub struct ValueSeed<'a> {
+/// Reads any JSON value and writes it in canonical form; see [`Strict::write`].
+#[derive(Debug)]
+pub struct WriteSeed<'a> {
     reading: &'a Strict,
+    writer: &'a mut Writer,
     level: usize,
 }
 
-impl ValueSeed<'_> {
-    fn check_level<E: de::Error>(self) -> Result<(), E> {
+impl WriteSeed<'_> {
+    fn check_level<E: de::Error>(&self) -> Result<(), E> {
         if self.level > MAX_DEPTH {
             return Err(E::custom(format_args!(
                 "nested deeper than {MAX_DEPTH} levels"
@@ -81,87 +84,143 @@ impl ValueSeed<'_> {
         Ok(())
     }
 
-    fn inner(self) -> Self {
-        Self {
+    fn inner(&mut self) -> WriteSeed<'_> {
+        WriteSeed {
+            reading: self.reading,
+            writer: self.writer,
             level: self.level + 1,
-            ..self
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for WriteSeed<'_> {
+    type Value = ();
 
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for ValueSeed<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for WriteSeed<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.writer.null();
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.writer.boolean(value);
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.writer.signed(value);
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.writer.unsigned(value);
+        Ok(())
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        if self.writer.float(value) {
+            Ok(())
+        } else {
+            Err(E::custom("number out of range"))
+        }
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.writer.text(value);
+        Ok(())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         self.check_level()?;
-        let mut array = Vec::new();
-        loop {
-            match items.next_element_seed(self.inner()) {
-                Ok(Some(item)) => array.push(item),
-                Ok(None) => return Ok(Value::Array(array)),
+        self.writer.begin_array();
+        for index in 0.. {
+            match items.next_element_seed(ItemSeed {
+                seed: self.inner(),
+                index,
+            }) {
+                Ok(Some(())) => {}
+                Ok(None) => break,
                 Err(error) => {
-                    self.reading.leave(Step::Index(array.len()));
+                    self.reading.leave(Step::Index(index));
                     return Err(error);
                 }
             }
         }
+        self.writer.end_array();
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
         self.check_level()?;
-        let mut object = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            match entries.next_value_seed(self.inner()) {
-                Ok(value) => object.insert(key, value),
-                Err(error) => {
-                    self.reading.leave(Step::Key(key));
-                    return Err(error);
-                }
-            };
+        let object = self.writer.begin_object();
+        while entries
+            .next_key_seed(KeySeed {
+                writer: self.writer,
+                object: &object,
+            })?
+            .is_some()
+        {
+            let inner = self.writer.bytes();
+            if let Err(error) = entries.next_value_seed(self.inner()) {
+                self.reading.leave(Step::Key(self.writer.key_before(inner)));
+                return Err(error);
+            }
         }
-        Ok(Value::Object(object))
+        self.writer.end_object(&object, Keys::LastWins);
+        Ok(())
+    }
+}
+
+/// Writes the separator before an item, once it is known that there is one.
+struct ItemSeed<'a> {
+    seed: WriteSeed<'a>,
+    index: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ItemSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.seed.writer.item(self.index);
+        self.seed.deserialize(deserializer)
+    }
+}
+
+/// Writes a key as it is read.
+struct KeySeed<'a> {
+    writer: &'a mut Writer,
+    object: &'a OpenObject,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+        self.writer.key(self.object, key);
+        Ok(())
     }
 }
 
@@ -184,9 +243,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(text: &str) -> Result<Value, ReadError> {
+    fn read(text: &str) -> Result<String, ReadError> {
         let strict = Strict::default();
-        strict.read(text, strict.value(1))
+        let mut writer = Writer::default();
+        strict.read(text, strict.write(&mut writer, 1))?;
+        Ok(String::from_utf8(writer.raw().json().to_vec()).expect("UTF-8"))
+    }
+
+    fn canonical(text: &str) -> String {
+        read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
     }
 
     fn problem(text: &str) -> String {
@@ -194,34 +259,35 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_written_in_canonical_form() {
+        assert_eq!(
+            canonical(
+                " { \"a\" : [ 1 , 2.50 , -0 , null , true , { } , [ ] ] , \"\\u0062\\/\" : \"\\u00e9\\n\" } "
+            ),
+            "{\"a\":[1,2.5,-0.0,null,true,{},[]],\"b/\":\"é\\n\"}"
+        );
+    }
+
+    #[test]
     fn integers_are_exact_to_64_bits_and_floats_beyond() {
-        assert_eq!(read("18446744073709551615"), Ok(json!(u64::MAX)));
-        assert_eq!(read("-9223372036854775808"), Ok(json!(i64::MIN)));
-        assert_eq!(
-            read("18446744073709551616"),
-            Ok(json!(18_446_744_073_709_551_616.0_f64))
-        );
-        assert_eq!(
-            read("-9223372036854775809"),
-            Ok(json!(-9_223_372_036_854_775_808.0_f64))
-        );
+        assert_eq!(canonical("18446744073709551615"), "18446744073709551615");
+        assert_eq!(canonical("-9223372036854775808"), "-9223372036854775808");
+        assert_eq!(canonical("18446744073709551616"), "1.8446744073709552e+19");
+        assert_eq!(canonical("-9223372036854775809"), "-9.223372036854776e+18");
     }
 
     #[test]
     fn numbers_beyond_the_floats_are_refused_and_underflow_is_zero() {
         assert!(problem("1e400").contains("number out of range"));
         assert!(problem(&"9".repeat(400)).contains("number out of range"));
-        assert_eq!(read("1e-400"), Ok(json!(0.0)));
-        assert_eq!(read("0e400"), Ok(json!(0.0)));
-        assert_eq!(
-            read(&format!("0.{}1e400", "0".repeat(500))),
-            Ok(json!(1e-101))
-        );
+        assert_eq!(canonical("1e-400"), "0.0");
+        assert_eq!(canonical("0e400"), "0.0");
+        assert_eq!(canonical(&format!("0.{}1e400", "0".repeat(500))), "1e-101");
     }
 
     #[test]
     fn what_a_lenient_reader_lets_pass_is_refused() {
-        let bad = [
+        for text in [
             "NaN",
             "Infinity",
             "-Infinity",
@@ -231,9 +297,11 @@ mod tests {
             "01",
             "1 2",
             "[1,]",
+            "{\"a\":1,}",
+            "{1:1}",
+            "\"\n\"",
             "",
-        ];
-        for text in bad {
+        ] {
             assert!(read(text).is_err(), "{text:?}");
         }
     }
@@ -241,22 +309,32 @@ mod tests {
     #[test]
     fn the_level_limit_counts_the_outermost_container_as_one() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(read(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(canonical(&nested(MAX_DEPTH)), nested(MAX_DEPTH));
         assert!(problem(&nested(MAX_DEPTH + 1)).contains("nested deeper than 128 levels"));
+        let objects =
+            |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        assert_eq!(canonical(&objects(MAX_DEPTH)), objects(MAX_DEPTH));
+        assert!(problem(&objects(MAX_DEPTH + 1)).contains("nested deeper than 128 levels"));
     }
 
     #[test]
     fn the_last_of_two_equal_keys_wins() {
         assert_eq!(
-            read(r#"{"a": 1, "b": 2, "a": 3}"#),
-            Ok(json!({"a": 3, "b": 2}))
+            canonical(r#"{"a": 1, "b": 2, "\u0061": {"c": 1, "c": 3}}"#),
+            r#"{"a":{"c":3},"b":2}"#
         );
     }
 
     #[test]
     fn a_mistake_is_named_by_its_place() {
-        let error = read(r#"{"a": [0, {"b c": 1e999}]}"#).expect_err("beyond f64");
-        assert_eq!(error.place.to_string(), r#"a[1]["b c"]"#);
+        for (text, place) in [
+            (r#"{"a": [0, {"b c": 1e999}]}"#, r#"a[1]["b c"]"#),
+            (r#"{"a": {"x": 1, "y": {"z": [1, NaN]}}}"#, "a.y.z[1]"),
+            (r#"{"a": {"x": 1}, "b": tru}"#, "b"),
+            ("[1, 2", "[2]"),
+        ] {
+            assert_eq!(read(text).expect_err(text).place.to_string(), place);
+        }
     }
 
     #[test]

@@ -8,15 +8,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple, PyType};
 
-use super::convert::{Converter, Refusal, instant_to_py, uuid, uuid_to_py, value_to_py};
-use crate::event::{Changes, DEFAULT_MAX_BYTES, Draft, Event, EventError, EventKind, Field};
-use crate::json::Step;
+use super::convert::{
+    Converter, Refusal, document_from_py, instant_to_py, json_to_py, uuid, uuid_to_py,
+};
+use crate::event::{DEFAULT_MAX_BYTES, Draft, Event, EventError, EventKind, Field};
+use crate::json::{Document, Key, Step, Writer};
 
 /// Texts from this size on are read with the interpreter released; below it, releasing costs more than it gives.
 const RELEASE_FROM_BYTES: usize = 32 * 1024;
-
-/// The keys and fixed values of an event without its fields' values: an upper bound, in bytes.
-const ENVELOPE_BYTES: usize = 512;
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, module = "fraiseql_observers.events")]
@@ -96,7 +95,7 @@ fn with_text<T: Send>(
 
 /// Reads an event from a dict in wire form: the keys of the JSON object, UUIDs and times as objects or text.
 fn from_fields(fields: &Bound<'_, PyDict>, max_bytes: usize) -> PyResult<Event> {
-    let mut builder = Builder::default();
+    let mut builder = Builder::new(max_bytes);
     let entries: Vec<_> = fields.iter().collect();
     for (key, object) in entries {
         let key = key
@@ -110,17 +109,25 @@ fn from_fields(fields: &Bound<'_, PyDict>, max_bytes: usize) -> PyResult<Event> 
             None => builder.ignore(key, &object)?,
         }
     }
-    Ok(builder.finish(max_bytes)?)
+    Ok(builder.finish()?)
 }
 
 /// Collects the fields of an event from Python objects.
-#[derive(Default)]
 struct Builder {
     draft: Draft,
-    converter: Converter,
+    writer: Writer,
+    max_bytes: usize,
 }
 
 impl Builder {
+    fn new(max_bytes: usize) -> Self {
+        Self {
+            draft: Draft::default(),
+            writer: Writer::default(),
+            max_bytes,
+        }
+    }
+
     fn set(&mut self, field: Field, object: &Bound<'_, PyAny>) -> Result<(), EventError> {
         if matches!(field, Field::Id | Field::EntityId)
             && !object.is_instance_of::<PyString>()
@@ -129,55 +136,49 @@ impl Builder {
             self.draft.set_uuid(field, id);
             return Ok(());
         }
-        let value = self
-            .converter
-            .value(object, 2)
-            .map_err(|refusal| refused(refusal, field.key()))?;
-        self.draft.set(field, value)
+        self.write(field.key(), object)?;
+        self.draft.set(field, &mut self.writer)
     }
 
     /// Checks a value that no field takes, as reading it from JSON would.
     fn ignore(&mut self, key: &str, object: &Bound<'_, PyAny>) -> Result<(), EventError> {
-        self.converter
-            .value(object, 2)
-            .map(drop)
-            .map_err(|refusal| refused(refusal, key))
+        self.write(key, object)?;
+        self.writer.clear();
+        Ok(())
     }
 
-    fn finish(self, max_bytes: usize) -> Result<Event, EventError> {
-        let most_bytes = self.converter.most_bytes() + ENVELOPE_BYTES;
+    fn write(&mut self, key: &str, object: &Bound<'_, PyAny>) -> Result<(), EventError> {
+        Converter::new(&mut self.writer, self.max_bytes)
+            .value(object, 2)
+            .map_err(|refusal| refused(refusal, key, self.max_bytes))
+    }
+
+    fn finish(self) -> Result<Event, EventError> {
         let event = self.draft.finish_now()?;
         // The bound settles nearly every case; only large events are written to be measured.
-        if most_bytes > max_bytes {
-            let bytes = event.to_json().len();
-            if bytes > max_bytes {
-                return Err(EventError::too_large(bytes, max_bytes));
-            }
+        if event.most_bytes() > self.max_bytes && event.to_json().len() > self.max_bytes {
+            return Err(EventError::too_large(self.max_bytes));
         }
         Ok(event)
     }
 }
 
-fn refused(refusal: Refusal, key: &str) -> EventError {
-    let refusal = refusal.inside(Step::Key(key.to_owned()));
-    EventError::new(refusal.place.to_string(), refusal.problem)
+fn refused(refusal: Refusal, key: &str, max_bytes: usize) -> EventError {
+    match refusal.inside(Step::Key(key.to_owned())) {
+        Refusal::NotJson(place, problem) => EventError::new(place.to_string(), problem),
+        Refusal::TooLarge => EventError::too_large(max_bytes),
+    }
+}
+
+/// A value that is compared with one of an event.
+fn comparand(object: &Bound<'_, PyAny>) -> Result<Document, EventError> {
+    document_from_py(object, 1).map_err(|refusal| refused(refusal, "value", usize::MAX))
 }
 
 fn kind_to_py(py: Python<'_>, kind: EventKind) -> PyResult<Bound<'_, PyAny>> {
     static KIND: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     KIND.import(py, "fraiseql_observers.events", "EventKind")?
         .call1((kind.as_str(),))
-}
-
-fn changes_to_py<'py>(py: Python<'py>, changes: &Changes) -> PyResult<Bound<'py, PyAny>> {
-    let dict = PyDict::new(py);
-    for (field, change) in changes {
-        let entry = PyDict::new(py);
-        entry.set_item("old", value_to_py(py, &change.old)?)?;
-        entry.set_item("new", value_to_py(py, &change.new)?)?;
-        dict.set_item(field, entry)?;
-    }
-    Ok(dict.into_any())
 }
 
 #[pymethods]
@@ -207,7 +208,7 @@ impl EntityEvent {
         seq: Option<&Bound<'_, PyAny>>,
         max_payload_bytes: usize,
     ) -> PyResult<Self> {
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(max_payload_bytes);
         for (field, object) in [
             (Field::EventType, Some(event_type)),
             (Field::EntityType, Some(entity_type)),
@@ -229,7 +230,7 @@ impl EntityEvent {
                 builder.set(field, object)?;
             }
         }
-        Ok(Arc::new(builder.finish(max_payload_bytes)?).into())
+        Ok(Arc::new(builder.finish()?).into())
     }
 
     #[staticmethod]
@@ -282,9 +283,9 @@ impl EntityEvent {
 
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let data = self
-            .data
-            .get_or_try_init(py, || value_to_py(py, &self.event.data).map(Bound::unbind))?;
+        let data = self.data.get_or_try_init(py, || {
+            json_to_py(py, self.event.data.json()).map(Bound::unbind)
+        })?;
         Ok(data.bind(py).clone())
     }
 
@@ -295,7 +296,7 @@ impl EntityEvent {
         };
         let changes = self
             .changes
-            .get_or_try_init(py, || changes_to_py(py, changes).map(Bound::unbind))?;
+            .get_or_try_init(py, || json_to_py(py, changes.json()).map(Bound::unbind))?;
         Ok(Some(changes.bind(py).clone()))
     }
 
@@ -345,21 +346,19 @@ impl EntityEvent {
     }
 
     fn field_changed(&self, field: &str) -> bool {
-        self.event.field_changed(field)
+        self.event.field_changed(&Key::new(field))
     }
 
     fn field_changed_to(&self, field: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let value = Converter::default()
-            .value(value, 1)
-            .map_err(|refusal| refused(refusal, "value"))?;
-        Ok(self.event.field_changed_to(field, &value))
+        Ok(self
+            .event
+            .field_changed_to(&Key::new(field), comparand(value)?.root()))
     }
 
     fn field_changed_from(&self, field: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let value = Converter::default()
-            .value(value, 1)
-            .map_err(|refusal| refused(refusal, "value"))?;
-        Ok(self.event.field_changed_from(field, &value))
+        Ok(self
+            .event
+            .field_changed_from(&Key::new(field), comparand(value)?.root()))
     }
 
     fn __eq__(&self, other: &Self) -> bool {

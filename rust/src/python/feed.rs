@@ -21,8 +21,9 @@ use super::convert::uuid_to_py;
 use super::event::EntityEvent;
 use super::queue::{PyEngine, engine_of};
 use crate::event::{DEFAULT_MAX_BYTES, Event};
-use crate::feed::{AttemptFailed, Feed, FeedOptions, LeasedJob, Report};
+use crate::feed::{Feed, FeedOptions, LeasedJob, Report};
 use crate::metrics::{AttemptFailure, COUNTERS};
+use crate::policy::AttemptFailed;
 use crate::queue::Source;
 use crate::runtime;
 
@@ -216,17 +217,15 @@ impl PyFeed {
         retry_after_ms: Option<u64>,
         keep: bool,
     ) -> PyResult<()> {
-        let failed = AttemptFailed {
-            kind: if permanent {
-                AttemptFailure::Permanent
-            } else {
-                AttemptFailure::Transient
-            },
-            error,
-            status_code,
-            retry_after: retry_after_ms.map(Duration::from_millis),
-            keep,
+        let kind = if permanent {
+            AttemptFailure::Permanent
+        } else {
+            AttemptFailure::Transient
         };
+        let mut failed = AttemptFailed::new(kind, error);
+        failed.status_code = status_code;
+        failed.retry_after = retry_after_ms.map(Duration::from_millis);
+        failed.keep = keep;
         self.feed()?.report(&job.job, Report::Failed(failed));
         Ok(())
     }

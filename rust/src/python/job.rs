@@ -9,7 +9,9 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDict, PyString};
 use serde_json::{Value, json};
 
-use super::convert::{Converter, instant_to_py, uuid, uuid_to_py, value_to_py};
+use super::convert::{
+    document_from_py, instant_from_py, instant_to_py, uuid, uuid_to_py, value_to_py,
+};
 use super::errors::exception;
 use super::event::EntityEvent;
 use crate::backoff::{BackoffStrategy, Jitter};
@@ -17,6 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::job::{Decoded, Job, RetryPolicy, new_job_id, observer_job_id};
+use crate::json::{Key, Raw};
 use crate::queue::{Due, Member, NewJob, Priority};
 
 /// Longest name of a queue.
@@ -296,29 +299,22 @@ pub fn check_queue_name(name: &str) -> PyResult<()> {
 /// The action's JSON and its type. One that the observer's configuration holds is stored by its type alone, so that no
 /// part of it reaches the queue.
 fn action_from_py(action: &Bound<'_, PyDict>, by_reference: bool) -> PyResult<(Bytes, String)> {
-    let value = Converter::default()
-        .value(action.as_any(), 2)
-        .map_err(|refusal| PyValueError::new_err(format!("action: {}", refusal.problem)))?;
-    let Some(kind) = value.get("type").and_then(Value::as_str).map(str::to_owned) else {
+    let action = document_from_py(action.as_any(), 2)
+        .map_err(|refusal| PyValueError::new_err(format!("action: {}", refusal.describe())))?;
+    let Some(kind) = action.get(&Key::new("type")).and_then(Raw::string) else {
         return Err(PyValueError::new_err("action: has no type"));
     };
     let stored = if by_reference {
-        json!({ "type": kind })
+        json!({ "type": kind }).to_string().into_bytes()
     } else {
-        value
+        action.json().to_vec()
     };
-    Ok((stored.to_string().into_bytes().into(), kind))
+    Ok((stored.into(), kind.into_owned()))
 }
 
 fn time_from_py(time: &Bound<'_, PyDateTime>) -> PyResult<Instant> {
-    let refused = |problem: &str| PyValueError::new_err(format!("scheduled_at: {problem}"));
-    match Converter::default().value(time.as_any(), 1) {
-        Ok(Value::String(text)) => {
-            Instant::parse_rfc3339(&text).ok_or_else(|| refused("not a time"))
-        }
-        Ok(_) => Err(refused("not a time")),
-        Err(refusal) => Err(refused(&refusal.problem)),
-    }
+    instant_from_py(time)
+        .map_err(|refusal| PyValueError::new_err(format!("scheduled_at: {}", refusal.describe())))
 }
 
 fn word<T>(key: &str, text: &str, from_word: impl Fn(&str) -> Option<T>) -> PyResult<T> {

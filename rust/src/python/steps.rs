@@ -1,10 +1,16 @@
 //! What goes into the steps of a lane and comes out of them, as Python has it.
 
+use std::time::Duration;
+
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::job::{Decoded, Job};
+use crate::metrics::AttemptFailure;
+use crate::policy::{self, AttemptFailed, Ran};
+use crate::queue::record::History;
 use crate::queue::{
     Ack, AckOutcome, Beat, Cancelled, Due, Found, Lease, Listed, Listing, Member, Nack, NewJob,
     Place, Reclaimed, Source, Standing, Token, Turn, Verdict,
@@ -263,6 +269,108 @@ impl PyLease {
     #[getter]
     fn history<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         bytes_to_py(py, self.0.history.as_ref())
+    }
+
+    /// Number of this attempt; the first is 1.
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.past().next_attempt()
+    }
+
+    /// The ack of an attempt that succeeded.
+    #[pyo3(signature = (*, started_at_ms, duration_ms, worker, status_code = None))]
+    fn succeeded<'py>(
+        &self,
+        py: Python<'py>,
+        started_at_ms: i64,
+        duration_ms: u64,
+        worker: String,
+        status_code: Option<u16>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let ran = ran(started_at_ms, duration_ms, worker);
+        let record = policy::succeeded(&self.job()?, &self.past(), &ran, status_code);
+        let member = PyBytes::new(py, self.0.member.as_bytes());
+        (member, self.0.call, PyBytes::new(py, &record)).into_bound_py_any(py)
+    }
+
+    /// The nack of an attempt that failed, by the job's own policy.
+    #[pyo3(signature = (*, started_at_ms, duration_ms, worker, error, permanent = false, status_code = None,
+                        retry_after_ms = None, keep = true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keyword arguments, each a column of the attempt"
+    )]
+    fn failed<'py>(
+        &self,
+        py: Python<'py>,
+        started_at_ms: i64,
+        duration_ms: u64,
+        worker: String,
+        error: String,
+        permanent: bool,
+        status_code: Option<u16>,
+        retry_after_ms: Option<u64>,
+        keep: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let kind = if permanent {
+            AttemptFailure::Permanent
+        } else {
+            AttemptFailure::Transient
+        };
+        let mut failed = AttemptFailed::new(kind, error);
+        failed.status_code = status_code;
+        failed.retry_after = retry_after_ms.map(Duration::from_millis);
+        failed.keep = keep;
+        let token = Token {
+            member: self.0.member,
+            call: self.0.call,
+        };
+        let ran = ran(started_at_ms, duration_ms, worker);
+        let mut random = fastrand::Rng::new();
+        let (nack, _) = policy::failed(
+            &self.job()?,
+            &self.past(),
+            token,
+            &ran,
+            &failed,
+            &mut random,
+        );
+        let verdict = match nack.verdict {
+            Verdict::Retry(delay_ms) => ("retry", i64::try_from(delay_ms).unwrap_or(i64::MAX)),
+            Verdict::Dead => ("dead", 0),
+            Verdict::Log => ("log", 0),
+            Verdict::Park(until_ms) => ("park", until_ms),
+        };
+        (
+            PyBytes::new(py, nack.token.member.as_bytes()),
+            nack.token.call,
+            verdict,
+            PyBytes::new(py, &nack.history),
+            PyBytes::new(py, &nack.failure),
+            PyBytes::new(py, &nack.record),
+        )
+            .into_bound_py_any(py)
+    }
+}
+
+impl PyLease {
+    fn past(&self) -> History {
+        History::unpack(self.0.history.as_deref()).0
+    }
+
+    fn job(&self) -> PyResult<Job> {
+        match Job::decode_stored(&self.0.bytes, self.0.member.id()) {
+            Decoded::Job(job) => Ok(*job),
+            Decoded::Newer(why) | Decoded::Corrupt(why) => Err(PyValueError::new_err(why)),
+        }
+    }
+}
+
+fn ran(started_at_ms: i64, duration_ms: u64, worker: String) -> Ran {
+    Ran {
+        started_at_ms,
+        took: Duration::from_millis(duration_ms),
+        worker,
     }
 }
 

@@ -49,6 +49,8 @@ impl Link {
     ///
     /// `Unsuitable` where the url is none.
     pub fn new(url: &str) -> Result<Self, QueueError> {
+        // rustls has no cryptography of its own and panics where none was chosen. An error here means that one was.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::open(url)
             .map_err(|_| QueueError::Unsuitable("the url is not a Redis url".to_owned()))?;
         let endpoint = client.get_connection_info().addr().to_string();

@@ -123,7 +123,7 @@ def raising_async(error: BaseException) -> Callable[..., Any]:
     return handler
 
 
-class Unspeakable(Exception):  # noqa: N818 - named for what it is
+class Unspeakable(Exception):
     """An exception that cannot describe itself."""
 
     def __str__(self) -> str:

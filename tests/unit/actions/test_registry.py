@@ -11,7 +11,7 @@ import pytest
 
 from fraiseql_observers.actions.base import ActionContext
 from fraiseql_observers.actions.registry import build_actions
-from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.config import Config, WorkerConfig, load_config
 from fraiseql_observers.errors import ConfigError, UnsupportedAction
 from fraiseql_observers.observers import ObserverDefinition
 
@@ -93,7 +93,7 @@ def test_inline_action_of_a_job_is_built_with_secrets_by_reference() -> None:
     registry = build_actions(Config(), environment={"HOOK_SECRET": SECRET})
     action = {"type": "webhook", "url": "https://example.com/", "signing_secret_env": "HOOK_SECRET"}
     assert registry.build_inline(action) is not registry.build_inline(action)
-    assert registry.build_inline({"type": "log"})
+    registry.build_inline({"type": "log"})
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,13 @@ def test_inline_action_that_holds_a_secret_is_refused(fields: dict[str, object])
     assert SECRET not in str(caught.value)
 
 
+def test_inline_action_must_end_before_its_job_does() -> None:
+    """The webhook's own timeout says what happened; the job's only that it was too long."""
+    config = Config(worker=WorkerConfig(job_timeout_secs=30))
+    with pytest.raises(ConfigError, match="job_timeout_secs"):
+        build_actions(config).build_inline({"type": "webhook", "url": "https://example.com/"})
+
+
 @pytest.mark.parametrize("action", [{}, {"type": "wat"}, {"type": "log", "wat": 1}, {"type": 5}])
 def test_inline_action_that_is_wrong_is_refused(action: dict[str, object]) -> None:
     """What a job carries is checked like what a file says."""
@@ -129,5 +136,5 @@ def test_loading_a_configuration_imports_no_http_client_and_no_redis() -> None:
         "import sys\nimport fraiseql_observers.config, fraiseql_observers.observers, fraiseql_observers.actions\n"
         "print([name for name in ('httpx', 'httpcore', 'anyio', 'redis', 'jinja2') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

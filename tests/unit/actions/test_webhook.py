@@ -16,7 +16,8 @@ from fraiseql_observers.actions.base import ActionContext, ActionResult
 from fraiseql_observers.actions.http import HttpRequest, HttpResponse
 from fraiseql_observers.actions.models import WebhookAction
 from fraiseql_observers.actions.policy import DestinationPolicy
-from fraiseql_observers.actions.webhook import WebhookCall, resolve_webhook
+from fraiseql_observers.actions.resolving import resolve_webhook
+from fraiseql_observers.actions.webhook import WebhookCall
 from fraiseql_observers.errors import ConfigError, PermanentError, RetryableError
 from fraiseql_observers.events import EntityEvent
 from fraiseql_observers.problems import ProblemKind
@@ -50,7 +51,8 @@ def run(
     context: ActionContext, *responses: HttpResponse, **fields: Any
 ) -> tuple[ActionResult, list[HttpRequest]]:
     """Run one attempt of a webhook with these fields."""
-    config = WebhookAction(**({"url": "https://example.com/hook"} | fields))
+    used: dict[str, Any] = {"url": "https://example.com/hook", **fields}
+    config = WebhookAction(**used)
     sender = Script(*responses)
     webhook = resolve_webhook(config, DestinationPolicy(), environment={})
     return asyncio.run(WebhookCall(webhook, sender).run(context)), sender.requests

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.config import Config, JobQueueConfig, load_config
 from fraiseql_observers.config.sections import SECTIONS
 from fraiseql_observers.errors import ConfigError
 from fraiseql_observers.problems import ProblemKind
@@ -218,6 +218,19 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
     assert (config.job_queue.batch_size, config.job_queue.max_retries) == (9, 8)
     assert config.worker.queues == ("b", "c")
     assert (config.metrics.enabled, config.log.level) == (False, "debug")
+
+
+def test_section_made_in_code_takes_the_environment_when_asked() -> None:
+    """Who needs no file has the same variables, the same limits and the same errors."""
+    base = JobQueueConfig(max_retries=8)
+    changed = base.with_env_overrides(
+        {"FRAISEQL_JOB_QUEUE_BATCH_SIZE": "9", "FRAISEQL_WORKER_PROCESSES": "2"}
+    )
+    assert (changed.batch_size, changed.max_retries) == (9, 8)
+    assert base.with_env_overrides({}) == base
+    for text in ("x", "0"):
+        with pytest.raises(ConfigError, match=r"FRAISEQL_JOB_QUEUE_BATCH_SIZE: OB001 job_queue\.batch_size"):
+            base.with_env_overrides({"FRAISEQL_JOB_QUEUE_BATCH_SIZE": text})
 
 
 def test_mistake_in_the_file_shows_also_where_a_variable_hides_it(tmp_path: Path) -> None:

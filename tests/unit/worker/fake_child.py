@@ -58,6 +58,8 @@ def main() -> None:
 
 
 class Child:
+    """One start of the program."""
+
     def __init__(self, directory: Path, behaviour: dict[str, Any], control: int, status: int) -> None:
         self.directory = directory
         self.behaviour = behaviour

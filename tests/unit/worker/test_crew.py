@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.support.processes import is_alive
 from tests.support.wait import wait_until
@@ -69,7 +71,11 @@ def test_suspects_get_a_child_of_their_own_until_none_is_left(tmp_path: Path) ->
 
 
 def test_a_suspect_that_kills_its_child_does_not_stop_the_others(tmp_path: Path) -> None:
-    behaviours = [{"reports": [{"kind": "suspects"}]}, {"end_when_ready": -11}, {"end_when_ready": 0}]
+    behaviours: list[Mapping[str, Any]] = [
+        {"reports": [{"kind": "suspects"}]},
+        {"end_when_ready": -11},
+        {"end_when_ready": 0},
+    ]
     with Supervised(tmp_path, *behaviours) as worker:
         worker.wait_for_starts(3)
         assert "suspects: was ended by SIGSEGV; the next starts in 0.5 s" in worker.log

@@ -6,11 +6,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from fraiseql_observers import redaction
+from fraiseql_observers._core import Feed
 from fraiseql_observers.errors import EventError, PermanentError, RetryableError
 from fraiseql_observers.worker import dispatch
 from fraiseql_observers.worker.contract import Rule
@@ -40,7 +41,7 @@ class Bench:
         self.notices: list[str] = []
         self.stuck: list[Any] = []
         self.dispatcher = Dispatcher(
-            self.feed, OneRule(rule), on_notice=self.notices.append, on_stuck=self.stuck.append
+            cast("Feed", self.feed), OneRule(rule), on_notice=self.notices.append, on_stuck=self.stuck.append
         )
         self.feed.start(self.dispatcher.on_wake)
 

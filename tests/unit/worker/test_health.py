@@ -53,10 +53,13 @@ def test_counters_of_a_dead_child_are_kept(tmp_path: Path) -> None:
         name = "fraiseql_observer_job_executed_total{action_type=log}"
         wait_until(lambda: scrape(worker).get(name) == 2, what="the first child's counters")
         os.kill(worker.pids[0], signal.SIGKILL)
-        seen = []
-        wait_until(
-            lambda: seen.append(scrape(worker)[name]) or seen[-1] == 4, what="the sum with the next child"
-        )
+        seen: list[float] = []
+
+        def has_grown() -> bool:
+            seen.append(scrape(worker)[name])
+            return seen[-1] == 4
+
+        wait_until(has_grown, what="the sum with the next child")
         assert seen == sorted(seen)
 
 

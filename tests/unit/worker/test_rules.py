@@ -8,14 +8,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from fraiseql_observers._core import EntityEvent
+from fraiseql_observers._core import EntityEvent, LeasedJob
 from fraiseql_observers.actions.registry import build_actions
 from fraiseql_observers.config import load_config
 from fraiseql_observers.errors import PermanentError
+from fraiseql_observers.worker.contract import Rule
 from fraiseql_observers.worker.known_secrets import known_secrets
 from fraiseql_observers.worker.rules import ConfiguredRules
 from tests.unit.worker.fake_feed import FakeJob
@@ -82,7 +83,7 @@ def test_a_job_runs_the_action_of_its_observer(
     rules: ConfiguredRules, module: ModuleType, event: EntityEvent
 ) -> None:
     job = FakeJob(observer="shipped", attempt=2, event=event)
-    rule = rules.find(job)
+    rule = find(rules, job)
     assert rule is not None
     asyncio.run(_awaited(rule.run, job))
     [(seen, context)] = module.seen
@@ -96,26 +97,25 @@ def test_every_rule_is_named(rules: ConfiguredRules) -> None:
 
 @pytest.mark.parametrize(("observer", "index"), [("paid", 2), ("gone", 0)])
 def test_a_rule_that_is_gone_is_none(rules: ConfiguredRules, observer: str, index: int) -> None:
-    assert rules.find(FakeJob(observer=observer, action_index=index)) is None
+    assert find(rules, FakeJob(observer=observer, action_index=index)) is None
 
 
 def test_on_failure_is_the_observers(rules: ConfiguredRules) -> None:
-    assert [rules.find(FakeJob(observer=name)).keeps_failures for name in ("paid", "shipped")] == [
-        False,
-        True,
-    ]
+    found = [find(rules, FakeJob(observer=name)) for name in ("paid", "shipped")]
+    assert [rule and rule.keeps_failures for rule in found] == [False, True]
 
 
 def test_only_sync_functions_are_threaded(rules: ConfiguredRules) -> None:
     found = [
-        rules.find(FakeJob(observer=o, action_index=i)) for o, i in (("paid", 0), ("paid", 1), ("shipped", 0))
+        find(rules, FakeJob(observer=o, action_index=i))
+        for o, i in (("paid", 0), ("paid", 1), ("shipped", 0))
     ]
-    assert [rule.threaded for rule in found] == [False, True, False]
+    assert [rule and rule.threaded for rule in found] == [False, True, False]
 
 
 def test_a_job_by_hand_brings_its_action(rules: ConfiguredRules, event: EntityEvent) -> None:
     job = FakeJob(observer=None, action=b'{"type": "log", "level": "debug"}', event=event)
-    rule = rules.find(job)
+    rule = find(rules, job)
     assert rule is not None
     assert asyncio.run(_awaited(rule.run, job)) is None
 
@@ -131,7 +131,7 @@ def test_a_job_by_hand_brings_its_action(rules: ConfiguredRules, event: EntityEv
 )
 def test_an_action_brought_along_that_is_wrong_fails_for_good(rules: ConfiguredRules, action: bytes) -> None:
     job = FakeJob(observer=None, action=action)
-    rule = rules.find(job)
+    rule = find(rules, job)
     assert rule is not None
     with pytest.raises(PermanentError) as failed:
         asyncio.run(_awaited(rule.run, job))
@@ -145,7 +145,7 @@ def test_a_thread_that_goes_on_holds_its_cancelled_task(
 
     async def run() -> None:
         job = FakeJob(observer="paid", action_index=1, event=event)
-        rule = rules.find(job)
+        rule = find(rules, job)
         assert rule is not None
         task = asyncio.ensure_future(_awaited(rule.run, job))
         await asyncio.to_thread(module.started.wait, 10)
@@ -191,6 +191,10 @@ def test_every_secret_of_a_configuration_is_known(tmp_path: Path, monkeypatch: p
         "canary-in-url",
     }
     assert "application/json" not in found
+
+
+def find(rules: ConfiguredRules, job: FakeJob) -> Rule | None:
+    return rules.find(cast("LeasedJob", job))
 
 
 async def _awaited(run: Callable[[Any], Any], job: FakeJob) -> int | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from fraiseql_observers._core import Feed
 from fraiseql_observers.worker import dispatch, runner, shutdown
 from fraiseql_observers.worker.contract import Rule
 from fraiseql_observers.worker.runner import Ending, Runner
@@ -25,12 +26,13 @@ class Bench:
         self.stubborn: set[FakeJob] = set()
         self.suspects = 0
         self.runner = Runner(
-            self.feed,
+            cast("Feed", self.feed),
             OneRule(Rule(self.handle)),
             grace_secs=grace_secs,
             on_suspects=self.count_suspects,
             on_stuck=lambda _job: self.runner.end(Ending.REPLACE),
         )
+        self.runner.start()
         self.running = asyncio.ensure_future(self.runner.run())
 
     async def handle(self, job: Any) -> int | None:

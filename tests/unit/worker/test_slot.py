@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from fraiseql_observers.worker.pipes import ExitCode
 from fraiseql_observers.worker.process import ChildProcess
 from fraiseql_observers.worker.slot import HEALTHY_SECS, MAX_RESTART_SECS, SILENCE_SECS, Slot
+from tests.support.wait import wait_until
 
 
 @pytest.fixture(scope="module")
-def child() -> ChildProcess:
-    """A child that ends at once: a slot only holds it."""
-    return ChildProcess([sys.executable, "-c", "pass"], "child")
+def child() -> Iterator[ChildProcess]:
+    """Start a child that ends at once: a slot only holds it."""
+    started = ChildProcess([sys.executable, "-c", "pass"], "child")
+    yield started
+    started.close()
+    wait_until(lambda: started.exit_code() is not None, what="the end of the child")
 
 
 def test_waits_grow_to_a_bound(child: ChildProcess) -> None:

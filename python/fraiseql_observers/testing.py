@@ -1,0 +1,86 @@
+"""For users' own tests: a queue in memory under a clock that stands still, and what was stored in it.
+
+```python
+async def test_shipped_orders_are_told():
+    queue = memory_queue(CONFIG)
+    executor = QueuedObserverExecutor(CONFIG, queue.core)
+    await executor.process_event(event)
+    await assert_enqueued(queue, observer="order_shipped")
+```
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from fraiseql_observers.job_queue import Job, MemoryJobQueue
+
+if TYPE_CHECKING:
+    from fraiseql_observers.config import Config
+
+__all__ = ["ManualClock", "assert_enqueued", "enqueued_jobs", "memory_queue"]
+
+#: Where a manual clock starts, unless it is told otherwise.
+START: Final = datetime(2030, 1, 1, tzinfo=UTC)
+
+#: Jobs looked at by one call; tests have fewer.
+MOST_JOBS: Final = 1000
+
+
+class ManualClock:
+    """The clock of a memory queue: it stands still until a test moves it."""
+
+    def __init__(self, queue: MemoryJobQueue, now: datetime = START) -> None:
+        """Take a queue's clock; `memory_queue` gives both."""
+        self._queue = queue
+        self._now = now
+
+    @property
+    def now(self) -> datetime:
+        """The time that it shows."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Move it forth, or back."""
+        self._now += by
+        self._queue.set_clock(self._now)
+
+
+def memory_queue(config: Config, *, now: datetime = START) -> MemoryJobQueue:
+    """Return an empty queue in memory whose clock stands at `now`; `ManualClock` moves it."""
+    return MemoryJobQueue(config, now=now)
+
+
+async def enqueued_jobs(queue: MemoryJobQueue, *, observer: str | None = None) -> list[Job]:
+    """Return the jobs that wait, pending and scheduled, of one observer or of all."""
+    found: list[Job] = []
+    for state in ("pending", "scheduled"):
+        views = await queue.core.list_jobs(state, queues=queue.queues, offset=0, limit=MOST_JOBS)
+        found += [view.job for view in views if view.job is not None]
+    return [job for job in found if observer is None or job.observer == observer]
+
+
+async def assert_enqueued(
+    queue: MemoryJobQueue,
+    *,
+    observer: str | None = None,
+    event_id: UUID | None = None,
+    count: int = 1,
+) -> list[Job]:
+    """Assert that exactly `count` jobs wait that fit, and return them.
+
+    Raises:
+        AssertionError: If there are more or fewer; the text lists what waits.
+    """
+    waiting = await enqueued_jobs(queue)
+    fitting = [
+        job
+        for job in waiting
+        if (observer is None or job.observer == observer) and (event_id is None or job.event.id == event_id)
+    ]
+    if len(fitting) != count:
+        seen = ", ".join(f"{job.observer}[{job.action_index}] of event {job.event.id}" for job in waiting)
+        raise AssertionError(f"{len(fitting)} jobs fit, {count} expected; waiting: {seen or 'none'}")
+    return fitting

@@ -1,0 +1,102 @@
+"""What a configuration file becomes in a child: its actions, its queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from fraiseql_observers import assembly, redaction
+from fraiseql_observers.actions.registry import build_actions
+from fraiseql_observers.config import Config, load_config
+from fraiseql_observers.errors import ServerUnsuitable
+from fraiseql_observers.worker.known_secrets import known_secrets
+from fraiseql_observers.worker.rules import ConfiguredRules
+
+if TYPE_CHECKING:
+    from fraiseql_observers._core import RedisQueue, ServerFacts
+
+
+#: What a server can prove, the weakest first.
+DURABILITIES: Final = ("memory", "process", "disk")
+
+_HOW_TO_GET: Final = {
+    "memory": "",
+    "process": "set appendonly yes on the server",
+    "disk": "set appendonly yes and appendfsync always on the server",
+}
+
+
+class Assembly:
+    """Everything that is made from one file. The observers may be read again; the rest stays.
+
+    Args:
+        path: The configuration file.
+
+    Raises:
+        ConfigError: With every mistake in it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.config, self.rules = self._read()
+        self._queue: RedisQueue | None = None
+        self._close_queue: Callable[[], None] | None = None
+
+    @property
+    def queue(self) -> RedisQueue:
+        """The queue, after `open_queue`."""
+        assert self._queue is not None, "the queue is opened first"
+        return self._queue
+
+    async def open_queue(self) -> ServerFacts:
+        """Connect, and return what the server is and proves; an embedded server is started.
+
+        Raises:
+            ConfigError: If an embedded server cannot be started.
+            QueueError: If the server cannot be reached, refuses us, or must not hold jobs.
+        """
+        if self._queue is None:
+            # In a thread, since the start of an embedded server blocks.
+            self._queue, self._close_queue = await asyncio.to_thread(assembly.connect, self.config)
+        facts = None
+        for name in self.config.worker.queues:
+            facts = await self.queue.open(name)
+        assert facts is not None, "a worker has a queue, and its queue a server"
+        self._check_durability(facts)
+        return facts
+
+    async def read_gauges(self) -> dict[str, int]:
+        """Ask the queue how many jobs are pending, and how many are dead letters.
+
+        Raises:
+            QueueError: If it does not answer.
+        """
+        shards = [shard for name in self.config.worker.queues for shard in await self.queue.stats(name)]
+        return {"pending": sum(s.pending for s in shards), "dead": sum(s.dead for s in shards)}
+
+    def reload(self) -> ConfiguredRules:
+        """Read the observers again and return them; the caller puts them to use.
+
+        Raises:
+            ConfigError: With every mistake in the file.
+        """
+        return self._read()[1]
+
+    def close(self) -> None:
+        """Leave an embedded server to its other users."""
+        if self._close_queue is not None:
+            self._close_queue()
+
+    def _read(self) -> tuple[Config, ConfiguredRules]:
+        config = load_config(self._path)
+        rules = ConfiguredRules(config, build_actions(config))
+        redaction.hide(known_secrets(config))
+        return config, rules
+
+    def _check_durability(self, facts: ServerFacts) -> None:
+        wanted, found = self.config.storage.durability, facts.durability
+        if wanted != "auto" and DURABILITIES.index(found) < DURABILITIES.index(wanted):
+            raise ServerUnsuitable(
+                f"[storage] durability is {wanted}, but the server proves only {found}; {_HOW_TO_GET[wanted]}"
+            )
