@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
 from fraiseql_observers import redaction
-from fraiseql_observers._core import Feed
+from fraiseql_observers._core import Feed, LeasedJob
 from fraiseql_observers.errors import EventError, PermanentError, RetryableError
 from fraiseql_observers.worker.contract import Rule
 from fraiseql_observers.worker.dispatch import Dispatcher
@@ -23,12 +23,14 @@ Handler = Callable[[Any], Awaitable[int | None]]
 class OneRule:
     """The same rule for every job, or none."""
 
-    names: ClassVar[set[tuple[str, int]]] = {("paid", 0)}
-
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
 
-    def find(self, _job: object) -> Rule | None:
+    @property
+    def names(self) -> set[tuple[str, int]]:
+        return {("paid", 0)}
+
+    def find(self, job: LeasedJob) -> Rule | None:
         return self.rule
 
 
