@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.support.embedded_place import EmbeddedPlace
 from tests.support.server import ServerProcess
@@ -87,3 +88,21 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, plac
         place.pids()
         assert worker.stop() == 0
     assert site.stats().dead == 0
+
+
+def test_rights_that_are_taken_away_end_the_worker_with_3(
+    tmp_path: Path, fresh_server: ServerProcess
+) -> None:
+    client = redis.Redis(port=fresh_server.port)
+    client.acl_setuser(
+        "worker", enabled=True, passwords="+canary", keys=["*"], channels=["*"], categories=["+@all"]
+    )
+    url = fresh_server.url.replace("redis://", "redis://worker:canary@")
+    site = Site(tmp_path, url, "t", handlers=("slow",))
+    with site.worker("--processes", "2") as worker:
+        worker.ready()
+        client.acl_setuser("worker", enabled=True, categories=["-@scripting"])
+        assert worker.wait(20) == 3
+        assert "NOPERM" in worker.log
+        assert "canary" not in worker.log
+    client.close()

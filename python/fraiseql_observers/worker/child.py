@@ -138,6 +138,8 @@ class Child:
         match ending:
             case Ending.REPLACE:
                 return ExitCode.REPLACE
+            case Ending.REFUSED:
+                return ExitCode.UNREACHABLE
             case Ending.LEFT:
                 return ExitCode.PARTIAL
             case Ending.STOPPED | Ending.NO_SUSPECTS:

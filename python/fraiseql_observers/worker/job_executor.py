@@ -10,7 +10,7 @@ from fraiseql_observers._core import LeasedJob, MemoryQueue, RedisQueue
 from fraiseql_observers.actions.registry import build_actions
 from fraiseql_observers.assembly import build_feed
 from fraiseql_observers.config import Config
-from fraiseql_observers.errors import ObserversError
+from fraiseql_observers.errors import ObserversError, QueueRefused
 from fraiseql_observers.worker.rules import ConfiguredRules
 from fraiseql_observers.worker.runner import Ending, Runner
 
@@ -50,7 +50,7 @@ class JobExecutor:
         If the task is cancelled, what runs is given back at once.
 
         Raises:
-            QueueError: If the queue cannot be reached at the start, or must not hold jobs.
+            QueueError: If the queue cannot be reached at the start, must not hold jobs, or refuses us at any time.
             ObserversError: If every slot is held by a job that does not end.
         """
         for name in self._config.worker.queues:
@@ -64,6 +64,8 @@ class JobExecutor:
         finally:
             await self._end_suspects()
             await self._rules.aclose()
+        if ending is Ending.REFUSED:
+            raise QueueRefused("the server refuses the login or a command; the log says which")
         if ending is Ending.REPLACE:
             raise ObserversError(
                 f"all {self._slots} slots are held by jobs that do not end; start a new process"

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 STUCK_SECS: Final = 5.0
 #: Seconds that it takes a drained runner to release jobs and to end its process.
 END_SECS: Final = 2.0
+#: Seconds until the same warning of the feed is logged again.
+REPEAT_SECS: Final = 60.0
 #: Seconds without any suspect before their process ends: new ones then do not need a start of Python each.
 SUSPECTS_LINGER_SECS: Final = 1.0
 
@@ -32,6 +34,8 @@ class Ending(Enum):
     LEFT = "left"
     #: The process should be replaced.
     REPLACE = "replace"
+    #: The queue refuses the login or a command, which trying again does not change.
+    REFUSED = "refused"
     #: It ran suspects, and none is left.
     NO_SUSPECTS = "no suspects"
 
@@ -70,6 +74,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
+        self._warned_at: dict[str, float] = {}
 
     def start(self) -> None:
         """Start to lease and to run jobs."""
@@ -150,8 +155,19 @@ class Runner:
                 self._loop.call_later(SUSPECTS_LINGER_SECS, self._end_without_suspects, self.started)
             case "queue_up" | "reclaimed":
                 logger.info("%s", notice)
+            case "queue_refused":
+                if self.end(Ending.REFUSED):
+                    logger.error("%s", notice)
             case _:
-                logger.warning("%s", notice)
+                self._warn(notice)
+
+    def _warn(self, notice: str) -> None:
+        """Log a notice, the same one once in a while only: some come with each attempt."""
+        now = self._loop.time()
+        if now - self._warned_at.get(notice, -REPEAT_SECS) >= REPEAT_SECS:
+            self._warned_at = {text: at for text, at in self._warned_at.items() if now - at < REPEAT_SECS}
+            self._warned_at[notice] = now
+            logger.warning("%s", notice)
 
     def _end_without_suspects(self, started_before: int) -> None:
         # One lane may be empty while another still hands out; and the last one may run longer than the linger.

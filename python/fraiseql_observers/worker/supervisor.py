@@ -182,13 +182,18 @@ class Supervisor:
             if not known:
                 logger.error("the first child did not get as far as to work: it ended with %d", code)
             self._phase = Phase.LEAVING
+        elif code == ExitCode.UNREACHABLE:
+            # The queue refuses this worker, its other children too; somebody has to change that.
+            self._exit_code = ExitCode.UNREACHABLE
+            if self._phase is Phase.RUNNING:
+                self._enter(Phase.STOPPING)
         elif (
             self._phase is Phase.STOPPING
             and slot.has_worked
             and code not in (ExitCode.DONE, ExitCode.REPLACE)
         ):
             logger.error("%s ended with %d before it had finished; its jobs come back", slot.name, code)
-            self._exit_code = ExitCode.PARTIAL
+            self._exit_code = max(self._exit_code, ExitCode.PARTIAL)
 
     def _read_signals(self, fd: int) -> None:
         for number in os.read(fd, 4096):
@@ -205,7 +210,7 @@ class Supervisor:
             self._enter(Phase.STOPPING)
         elif self._phase is Phase.STOPPING:
             logger.warning("%s again: releasing what runs", name)
-            self._exit_code = ExitCode.PARTIAL
+            self._exit_code = max(self._exit_code, ExitCode.PARTIAL)
             self._enter(Phase.LEAVING)
 
     def _enter(self, phase: Phase) -> None:

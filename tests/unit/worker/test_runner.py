@@ -211,3 +211,30 @@ def test_new_rules_are_for_new_jobs_and_wake_parked_ones() -> None:
         assert bench.feed.outcome(running) == ("succeed", {"status_code": None})
 
     run(test)
+
+
+def test_a_queue_that_refuses_us_ends_the_runner() -> None:
+    async def test() -> None:
+        bench = Bench()
+        await asyncio.sleep(0)
+        bench.feed.notify("queue_refused: NOPERM")
+        assert await bench.running is Ending.REFUSED
+
+    run(test)
+
+
+def test_the_same_warning_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        bench = Bench()
+        await asyncio.sleep(0)
+        for _ in range(3):
+            bench.feed.notify("queue_unsuitable: evicts keys")
+        bench.feed.notify("queue_unsuitable: too old")
+        bench.runner.end(Ending.STOPPED)
+        await bench.running
+
+    run(test)
+    assert [record.message for record in caplog.records] == [
+        "queue_unsuitable: evicts keys",
+        "queue_unsuitable: too old",
+    ]

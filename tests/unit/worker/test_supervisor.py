@@ -141,3 +141,10 @@ def test_sighup_with_a_bad_file_says_what_is_wrong(tmp_path: Path) -> None:
         worker.send(signal.SIGHUP)
         worker.wait_for_log("the observers stay as they are")
         assert "observers.toml:3: no such key" in worker.log
+
+
+def test_a_queue_that_refuses_a_child_ends_the_worker_with_3(tmp_path: Path) -> None:
+    with Supervised(tmp_path, {"end_after_secs": 0.5, "end_when_ready": 3}, {}, processes=2) as worker:
+        assert worker.wait() == 3
+        assert worker.orders(worker.pids[1])[-1] == "stop"
+        assert len(worker.pids) == 2
