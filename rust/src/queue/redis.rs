@@ -281,7 +281,7 @@ impl RedisQueue {
         )?;
         let alive = reply::int(&reply::next(&mut items)?)? == 1;
         reply::next(&mut items)?;
-        let cancelled = items.next().map_or(Ok(Vec::new()), reply::members)?;
+        let cancelled = items.next().map_or(Ok(Vec::new()), reply::stored_members)?;
         Ok(Beat { alive, cancelled })
     }
 
