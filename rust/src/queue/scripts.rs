@@ -28,6 +28,13 @@ pub enum Script {
     Stats,
 }
 
+impl Script {
+    /// Whether it changes nothing, as its flags say too.
+    const fn reads(self) -> bool {
+        matches!(self, Self::Find | Self::Stats)
+    }
+}
+
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
 const FILES: [(Script, &str); 17] = [
@@ -121,9 +128,14 @@ impl Scripts {
         script: Script,
         command: &Cmd,
     ) -> Result<Value, QueueError> {
-        match link.call(live, command, REPLY_TIMEOUT).await {
+        let result = if script.reads() {
+            link.ask(live, command, REPLY_TIMEOUT).await
+        } else {
+            link.call(live, command, REPLY_TIMEOUT).await
+        };
+        match result {
             Ok(value) => Ok(value),
-            Err(CallError::Queue(error)) => Err(error),
+            Err(CallError::Lost(error) | CallError::Queue(error)) => Err(error),
             Err(CallError::NoScript) => {
                 let mut load = redis::cmd("SCRIPT");
                 load.arg("LOAD").arg(&self.entry(script).1);
@@ -137,11 +149,11 @@ impl Scripts {
         link.call(live, command, REPLY_TIMEOUT)
             .await
             .map_err(|error| match error {
-                CallError::Queue(error) => error,
                 // Somebody flushes the scripts faster than we load them.
                 CallError::NoScript => {
                     QueueError::Unavailable("the server forgets its scripts".to_owned())
                 }
+                error => error.into_queue_error(),
             })
     }
 
@@ -159,6 +171,7 @@ mod tests {
         for (place, (script, text)) in FILES.iter().enumerate() {
             assert_eq!(*script as usize, place);
             assert!(text.starts_with("#!lua"), "{script:?} has no flags line");
+            assert_eq!(script.reads(), text.starts_with("#!lua flags=no-writes\n"));
         }
     }
 }
