@@ -46,10 +46,6 @@ async def act(event: EntityEvent, context: ActionContext) -> None:
         case "hold":
             # Called through `PyDLL`, sleep keeps the interpreter's lock: no other thread of Python runs.
             ctypes.PyDLL(None).sleep(data["secs"])
-        case "hang_once" if context.attempt == 1:
-            await asyncio.Event().wait()
-        case "deaf_once" if context.attempt == 1:
-            await _ignore_cancellation()
         case "exit":
             os._exit(POISON_EXIT_CODE)
         case "segfault":
@@ -59,22 +55,6 @@ async def act(event: EntityEvent, context: ActionContext) -> None:
         case _:
             pass
     _note("end", event, context)
-
-
-def act_in_thread(event: EntityEvent, context: ActionContext) -> None:
-    """Note the start, hang for good in the first attempt if the event says so, note the end."""
-    _note("start", event, context)
-    while event.data["do"] == "hang_once" and context.attempt == 1:
-        time.sleep(_POLL_SECS)
-    _note("end", event, context)
-
-
-async def _ignore_cancellation() -> None:
-    while True:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            continue
 
 
 def _note(what: str, event: EntityEvent, context: ActionContext) -> None:

@@ -12,7 +12,7 @@ from fraiseql_observers._core import QueueStats
 from tests.support.command import write_config
 from tests.support.wait import wait_until
 
-#: Four entities, one observer each: what an event does is decided by its entity and by its data.
+#: Two entities, one observer each: what an event does is decided by its entity and by its data.
 RULES = """
 [observers.noop]
 event_type = "INSERT"
@@ -27,13 +27,6 @@ entity = "Act"
 [[observers.act.actions]]
 type = "function"
 handler = "tests.support.handlers:act"
-
-[observers.thread]
-event_type = "INSERT"
-entity = "Thread"
-[[observers.thread.actions]]
-type = "function"
-handler = "tests.support.handlers:act_in_thread"
 """
 
 #: Events handed over in one call.
