@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ GONE_DEADLINE_SECS = 10.0
 
 
 @contextmanager
-def embedded_server(directory: Path) -> Iterator[str]:
+def embedded_server(directory: Path) -> Generator[str]:
     """Run a server on a new directory, give its ``embedded://`` URL, and see that it has ended afterwards."""
     url = f"embedded://{directory}"
     server = open_embedded(url, _linger_secs=LINGER_SECS)

@@ -13,35 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import JobView
+    from fraiseql_observers._core import JobView, Queue
 
 #: Letters asked for in one round trip; the same bound as the default of ``batch_size``.
 PAGE_SIZE = 100
-
-
-class DeadLetterStore(Protocol):
-    """The part of a queue that the dead letter queue needs; both kinds of queue fulfil it."""
-
-    def list_jobs(
-        self, state: str, queues: list[str], *, offset: int, limit: int
-    ) -> Awaitable[Sequence[JobView]]:
-        """Return jobs of a state; dead letters the newest first."""
-
-    def dead_count(self, queues: list[str], /) -> Awaitable[int]:
-        """Return how many letters there are."""
-
-    def find(self, job_id: UUID, queues: list[str], /) -> Awaitable[JobView | None]:
-        """Return one job in any state."""
-
-    def replay(self, letters: list[tuple[UUID, int]], queues: list[str], /) -> Awaitable[list[bool]]:
-        """Send letters back, each named by id and time of death in ms; answer which were there."""
-
-    def remove(self, letters: list[tuple[UUID, int]], queues: list[str], /) -> Awaitable[list[bool]]:
-        """Delete letters, each named by id and time of death in ms; answer which were there."""
 
 
 class DeathReason(StrEnum):
@@ -108,7 +87,7 @@ class DeadLetterQueue:
         queue_names: The names of the queues whose letters these are, see `inspector.queue_names`.
     """
 
-    def __init__(self, queue: DeadLetterStore, queue_names: Sequence[str] = ("default",)) -> None:
+    def __init__(self, queue: Queue, queue_names: Sequence[str] = ("default",)) -> None:
         self._queue = queue
         self._queue_names = list(queue_names)
 

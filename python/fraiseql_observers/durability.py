@@ -17,14 +17,16 @@ _LEVELS: Final = {
 }
 
 
-def require_durability(wanted: str, facts: ServerFacts) -> None:
+def require_durability(wanted: str, facts: ServerFacts | None) -> None:
     """Refuse a server that proves less than an explicit level; ``auto`` takes what it proves.
 
     Raises:
         ServerUnsuitable: If it proves less; the text says what to set.
     """
     levels = list(_LEVELS)
-    if wanted != "auto" and levels.index(facts.durability) < levels.index(wanted):
+    # A queue in memory has no server, and keeps nothing.
+    found = facts.durability if facts is not None else "memory"
+    if wanted != "auto" and levels.index(found) < levels.index(wanted):
         raise ServerUnsuitable(
-            f"[storage] durability is {wanted}, but the server proves only {facts.durability}; {_LEVELS[wanted]}"
+            f"[storage] durability is {wanted}, but the server proves only {found}; {_LEVELS[wanted]}"
         )

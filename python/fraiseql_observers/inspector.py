@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import JobView, QueueStats, ServerFacts
+    from fraiseql_observers._core import JobView, Queue, QueueStats, ServerFacts
     from fraiseql_observers.config import Config
 
 
@@ -28,27 +28,6 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     DEAD_LETTERED = "dead_lettered"
     CANCELLED = "cancelled"
-
-
-class InspectedQueue(Protocol):
-    """The part of a queue that the inspector needs; both kinds of queue fulfil it."""
-
-    def open(self, queue: str, /) -> Awaitable[ServerFacts | None]:
-        """Connect and check the server, where there is one."""
-
-    def stats(self, queue: str, /) -> Awaitable[Sequence[QueueStats]]:
-        """Count what is in each shard of a queue."""
-
-    def find(self, job_id: UUID, queues: list[str], /) -> Awaitable[JobView | None]:
-        """Return one job in any state."""
-
-    def cancel(self, job_id: UUID, queues: list[str], /) -> Awaitable[str | None]:
-        """Cancel a job and answer the state that it had; nothing where it is not known."""
-
-    def list_jobs(
-        self, state: str, queues: list[str], *, offset: int, limit: int
-    ) -> Awaitable[Sequence[JobView]]:
-        """Return jobs of one state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +178,7 @@ class Inspector:
         queue_names: Which queues it has, see `queue_names`.
     """
 
-    def __init__(self, queue: InspectedQueue, queue_names: Sequence[str] = ("default",)) -> None:
+    def __init__(self, queue: Queue, queue_names: Sequence[str] = ("default",)) -> None:
         self._queue = queue
         self._queue_names = list(queue_names)
 

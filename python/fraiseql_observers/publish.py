@@ -8,58 +8,20 @@ Two lines with the same bytes and no id are one event.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fraiseql_observers.errors import EventError, QueueError
 from fraiseql_observers.events import EntityEvent
 
 if TYPE_CHECKING:
+    from fraiseql_observers._core import ProcessSummary
+    from fraiseql_observers.executor import BlockingQueuedObserverExecutor
     from fraiseql_observers.lines import Line, LineReader
 
 #: Distinct texts kept about conditions that could not be evaluated; a broken rule repeats one text for ever.
 MAX_CONDITION_TEXTS = 100
-
-
-class Summary(Protocol):
-    """What publishing reads of the summary of one event."""
-
-    @property
-    def matched(self) -> int:
-        """Rules that matched."""
-
-    @property
-    def jobs_queued(self) -> int:
-        """Jobs stored."""
-
-    @property
-    def duplicates(self) -> int:
-        """Jobs that the queue knew already."""
-
-    @property
-    def conditions_skipped(self) -> int:
-        """Rules whose condition could not be evaluated."""
-
-    @property
-    def queueing_errors(self) -> int:
-        """Jobs that were not stored."""
-
-    @property
-    def errors(self) -> Sequence[str]:
-        """What went wrong, in words."""
-
-    def failure(self) -> QueueError | None:
-        """Return why jobs were not stored, or nothing."""
-
-
-class EventSink(Protocol):
-    """Where events go: the blocking twin of `QueuedObserverExecutor`."""
-
-    def process_events(
-        self, events: Sequence[EntityEvent], *, raise_on_error: bool = True
-    ) -> Sequence[Summary]:
-        """Store the jobs of all matched rules, and answer for each event in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +86,7 @@ class PublishReport:
             "errors": self.errors,
         }
 
-    def add(self, summary: Summary) -> None:
+    def add(self, summary: ProcessSummary) -> None:
         """Count what became of one event."""
         self.events += 1
         self.queued += summary.jobs_queued
@@ -142,17 +104,17 @@ class Publisher:
     """Sends the events of one stream in batches and counts what became of them.
 
     Args:
-        sink: Where events go.
-        batch_size: Most events in one call of the sink.
+        executor: Where events go.
+        batch_size: Most events in one call of the executor.
         hold_secs: The longest time that a partial batch waits for more lines.
         max_event_bytes: The largest event.
         on_bad_line: Told of each line that is no event; the others go on.
-        on_batch: Told after each batch.
+        on_batch: Told after each call of the executor.
     """
 
     def __init__(
         self,
-        sink: EventSink,
+        executor: BlockingQueuedObserverExecutor,
         *,
         batch_size: int,
         hold_secs: float,
@@ -160,7 +122,7 @@ class Publisher:
         on_bad_line: Callable[[BadLine], None],
         on_batch: Callable[[PublishReport], None],
     ) -> None:
-        self._sink = sink
+        self._executor = executor
         self._batch_size = batch_size
         self._hold_secs = hold_secs
         self._max_event_bytes = max_event_bytes
@@ -235,7 +197,7 @@ class Publisher:
     def _send(self, batch: list[EntityEvent]) -> None:
         if not batch:
             return
-        summaries = self._sink.process_events(batch, raise_on_error=False)
+        summaries = self._executor.process_events(batch, raise_on_error=False)
         batch.clear()
         failures = []
         for summary in summaries:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.support.command import COMMAND, Ended, run_command, write_config
+from tests.support.command import COMMAND, Ended, run_here, write_config
 from tests.support.failing_worker import fail_jobs
 from tests.support.server import ServerProcess
 
@@ -51,7 +51,7 @@ class Queue:
 
     def run(self, *arguments: str) -> Ended:
         """Run the command."""
-        return run_command([*arguments, "--config", self.config])
+        return run_here([*arguments, "--config", self.config])
 
     def ask(self, *arguments: str) -> Any:
         """Run the command with ``--json`` and return what it answers; it must succeed."""
@@ -61,7 +61,9 @@ class Queue:
 
     def publish(self, *kinds: str) -> None:
         """Publish one event of each kind."""
-        done = run_command(["publish", "-", "--config", self.config], stdin=b"".join(map(line, kinds)))
+        file = Path(self.config).with_name("events.ndjson")
+        file.write_bytes(b"".join(map(line, kinds)))
+        done = self.run("publish", str(file))
         assert done.code == 0, done
 
     def ids(self, *arguments: str) -> list[str]:

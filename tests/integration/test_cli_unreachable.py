@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import run_command, write_config
+from tests.support.command import run_here, write_config
 from tests.support.server import ServerProcess
 
 ID = "0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11"
 COMMANDS = (
-    ["publish", "-"],
+    ["publish", "FILE"],
     ["status"],
     ["jobs", "show", ID],
     ["jobs", "list"],
@@ -30,7 +30,9 @@ ALL_EVENTS = '[observers.all]\nevent_type = "*"\nentity = "*"\n[[observers.all.a
 
 def refusal(arguments: list[str], config: str, code: int) -> str:
     """Run a command that must end with ``code`` and one line on standard error, and return that line."""
-    ended = run_command([*arguments, "--config", config], stdin=EVENT)
+    file = Path(config).with_name("events.ndjson")
+    file.write_bytes(EVENT)
+    ended = run_here([str(file) if word == "FILE" else word for word in arguments] + ["--config", config])
     assert ended.code == code, ended
     assert ended.out == ""
     (line,) = ended.err.splitlines()
@@ -66,7 +68,7 @@ def locked_server(server_binary: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.parametrize("credentials", ["", ":canary-2@", "nobody:canary-3@"])
-@pytest.mark.parametrize("arguments", [["status"], ["publish", "-"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["status"], ["publish", "FILE"]], ids=" ".join)
 def test_a_refused_login_is_told_at_once(
     arguments: list[str], credentials: str, locked_server: ServerProcess, tmp_path: Path
 ) -> None:

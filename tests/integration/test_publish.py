@@ -16,7 +16,7 @@ import pytest
 
 from examples.demo.expected import expected_jobs
 from examples.demo.orders import order_events
-from tests.support.command import COMMAND, Ended, ended, run_command, start_command, write_config
+from tests.support.command import COMMAND, Ended, ended, run_command, run_here, start_command, write_config
 from tests.support.server import ServerProcess
 from tests.support.wait import wait_until
 
@@ -32,7 +32,7 @@ def line(**fields: object) -> bytes:
 
 def pending(config: str) -> int:
     """Ask the queue how many jobs it has."""
-    count = run_command(["status", "--json", "--config", config]).document["pending"]
+    count = run_here(["status", "--json", "--config", config]).document["pending"]
     assert isinstance(count, int)
     return count
 
@@ -59,7 +59,7 @@ def test_the_rules_match_what_plain_python_matches_and_a_second_run_adds_nothing
     counts = {"events": 3_000, "matched": matched, "skipped": 0, "errors": 0}
     assert (first.code, first.document) == (0, {**counts, "queued": len(jobs), "duplicates": 0})
     assert (second.code, second.document) == (0, {**counts, "queued": 0, "duplicates": len(jobs)})
-    listed = run_command(["jobs", "list", "--limit", "10000", "--json", "--config", str(SHOP)]).document
+    listed = run_here(["jobs", "list", "--limit", "10000", "--json", "--config", str(SHOP)]).document
     assert {job["id"] for job in listed} == {str(job_id) for job_id in jobs}
     assert Counter(job["observer"] for job in listed) == Counter(jobs.values())
 
@@ -124,7 +124,7 @@ def test_ctrl_c_on_a_pipe_leaves_true_counts(config: str) -> None:
 
 def test_ctrl_c_in_a_large_file_leaves_true_counts(config: str, tmp_path: Path) -> None:
     """The report and the queue agree, and publishing again adds exactly the rest."""
-    count = 100_000
+    count = 40_000
     file = tmp_path / "events.ndjson"
     with file.open("wb") as stream:
         for _ in range(count):
@@ -143,10 +143,11 @@ def test_ctrl_c_in_a_large_file_leaves_true_counts(config: str, tmp_path: Path) 
 
 
 def test_a_server_that_dies_meanwhile_ends_the_run_with_true_counts(
-    tmp_path: Path, fresh_server: ServerProcess, prefix: str
+    tmp_path: Path, fresh_server: ServerProcess, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 3; after the server is back, the same again adds what is missing."""
     config = write_config(tmp_path, fresh_server.url, prefix, ALL_EVENTS, batch_timeout_secs=1)
+    monkeypatch.setenv("FRAISEQL_STORAGE_ENQUEUE_TIMEOUT_SECS", "1")
     process = start_command(["publish", "-", "--config", config, "--json"])
     assert process.stdin is not None
     first, second = line(), line()

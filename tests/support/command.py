@@ -1,16 +1,20 @@
-"""Running the operator command as a person does, in a process of its own."""
+"""Running the operator command: in this process where only its answer matters, else in one of its own."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from fraiseql_observers.cli.app import run
 
 #: Seconds that a command gets; they need two at most, and a loaded machine is slow.
 DEADLINE_SECS = 60.0
@@ -33,10 +37,18 @@ class Ended:
         return orjson.loads(line)
 
 
+def run_here(arguments: Sequence[str]) -> Ended:
+    """Run the command to its end in this process, with pipes as its output; a tenth of the time of a process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(arguments)
+    return Ended(int(code), out.getvalue(), err.getvalue())
+
+
 def run_command(
     arguments: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str] | None = None
 ) -> Ended:
-    """Run the command to its end."""
+    """Run the command to its end in a process of its own."""
     ended = subprocess.run(
         [*COMMAND, *arguments],
         input=stdin,

@@ -58,19 +58,19 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
 
-def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def refused(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
     """Run a command that must be refused as bad usage, and return what it says, on one line."""
     assert run(arguments) == 2
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert captured.out == ""
     return re.sub(r"[\s│╭╮╰╯─]+", " ", captured.err)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_help_has_an_example(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Help goes to standard output and shows how the command is used."""
     assert run([*command, "--help"]) == 0
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert f"Example: fraiseql-observers {' '.join(command)}" in captured.out
     assert captured.err == ""
 
@@ -88,10 +88,10 @@ def test_every_help_has_an_example(command: list[str], capsys: pytest.CaptureFix
     ids=str,
 )
 def test_a_mistyped_word_is_answered_with_what_was_meant(
-    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], meant: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Unknown commands and options are bad usage."""
-    assert meant in refused(arguments, capsys)
+    assert meant in refused(arguments, capfd)
 
 
 @pytest.mark.parametrize(
@@ -120,25 +120,25 @@ def test_a_mistyped_word_is_answered_with_what_was_meant(
     ],
     ids=str,
 )
-def test_bad_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_usage_exits_with_2(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """It is refused before a configuration is read, with the usage on standard error."""
-    assert "Usage: fraiseql-observers" in refused(arguments, capsys)
+    assert "Usage: fraiseql-observers" in refused(arguments, capfd)
 
 
 def test_clear_asks_and_refuses_where_nobody_can_answer(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script that means it says --yes."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert "--yes" in refused(["dlq", "clear"], capsys)
+    assert "--yes" in refused(["dlq", "clear"], capfd)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_without_a_configuration_each_command_says_how_to_name_one(
-    command: list[str], capsys: pytest.CaptureFixture[str]
+    command: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither the option, nor the variable, nor the file here."""
-    text = refused([*command, *ARGUMENTS.get(command[-1], [])], capsys)
+    text = refused([*command, *ARGUMENTS.get(command[-1], [])], capfd)
     assert "observers.toml" in text
     assert "--config" in text
     assert "FRAISEQL_OBSERVERS_CONFIG" in text
@@ -149,22 +149,22 @@ def test_without_a_configuration_each_command_says_how_to_name_one(
     "content", [None, b"", b"x = ", b"\xff\xfe", b"[job_queue]\nbatch_size = 0\n"], ids=repr
 )
 def test_a_bad_configuration_is_refused_by_each_command(
-    command: list[str], content: bytes | None, capsys: pytest.CaptureFixture[str]
+    command: list[str], content: bytes | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Absent, empty, no TOML, no text, out of range: the message names the file."""
     if content is not None:
         Path("bad.toml").write_bytes(content)
-    text = refused([*command, *ARGUMENTS.get(command[-1], []), "--config", "bad.toml"], capsys)
+    text = refused([*command, *ARGUMENTS.get(command[-1], []), "--config", "bad.toml"], capfd)
     assert "bad.toml" in text
 
 
-def test_every_mistake_is_told_and_no_secret_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_mistake_is_told_and_no_secret_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """One run shows all that has to be mended."""
     Path("bad.toml").write_text(
         '[job_queue]\nurl = "http://u:canary-1@h"\nbatch_size = 0\n[worker]\nlease_duration_sec = 9\n'
         + GOOD.replace("total > 100", "total = 100")
     )
-    text = refused(["status", "--config", "bad.toml"], capsys)
+    text = refused(["status", "--config", "bad.toml"], capfd)
     for part in (
         "bad.toml:2",
         "job_queue.url",
@@ -177,47 +177,47 @@ def test_every_mistake_is_told_and_no_secret_shown(capsys: pytest.CaptureFixture
     assert "canary" not in text
 
 
-def test_config_check_prints_the_mistakes_as_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_check_prints_the_mistakes_as_its_result(capfd: pytest.CaptureFixture[str]) -> None:
     """A line each on standard output, the count on standard error, exit code 2."""
     Path("bad.toml").write_text("[job_queue]\nbatch_size = 0\nmax_retries = 1000\n")
     assert run(["config", "check", "bad.toml"]) == 2
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     first, second = captured.out.splitlines()
     assert first.startswith("bad.toml:2: OB001 job_queue.batch_size: ")
     assert second.startswith("bad.toml:3: OB001 job_queue.max_retries: ")
     assert "2 mistakes" in captured.err
 
 
-def test_config_check_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_check_speaks_json(capfd: pytest.CaptureFixture[str]) -> None:
     """The same facts for programs, whether the file is right or not."""
     Path("bad.toml").write_text("[job_queue]\nbatch_size = 0\n")
     assert run(["config", "check", "bad.toml", "--json"]) == 2
-    answer = orjson.loads(capsys.readouterr().out)
+    answer = orjson.loads(capfd.readouterr().out)
     assert answer["valid"] is False
     assert [(m["line"], m["key"], m["code"]) for m in answer["mistakes"]] == [
         (2, "job_queue.batch_size", "OB001")
     ]
     Path("good.toml").write_text(GOOD)
     assert run(["config", "check", "good.toml", "--json"]) == 0
-    answer = orjson.loads(capsys.readouterr().out)
+    answer = orjson.loads(capfd.readouterr().out)
     assert (answer["valid"], answer["mistakes"], answer["observers"]) == (True, [], ["order_shipped"])
 
 
 def test_config_check_sums_up_a_good_file(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes the variable where no file is named, and never shows a password."""
     Path("good.toml").write_text('[job_queue]\nurl = "redis://u:canary-2@h:1/2"\n' + GOOD)
     monkeypatch.setenv("FRAISEQL_OBSERVERS_CONFIG", "good.toml")
     assert run(["config", "check"]) == 0
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert "order_shipped\tUPDATE Order\ttotal > 100\tlog" in captured.out
     assert "redis://***@h:1/2" in captured.out
     assert "canary" not in captured.out + captured.err
 
 
 def test_config_check_looks_for_secrets_and_handlers(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a worker would stumble over at its start shows with file and line, and a secret never."""
     Path("app.toml").write_text(
@@ -227,26 +227,26 @@ def test_config_check_looks_for_secrets_and_handlers(
     )
     monkeypatch.setenv("HOOK_SECRET", "canary-3")
     assert run(["config", "check", "app.toml"]) == 2
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     places = {line.split(" ", 1)[0] for line in captured.out.splitlines()}
     assert places == {"app.toml:6:", "app.toml:7:", "app.toml:10:"}
     assert "HOOK_URL" in captured.out
     assert "canary" not in captured.out + captured.err
 
 
-def test_a_warning_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     """The result stays clean for whoever reads it."""
     Path("good.toml").write_text(GOOD.replace("total > 100", "status == shipped"))
     assert run(["config", "check", "good.toml"]) == 0
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert "warning: " in captured.err
     assert "warning" not in captured.out
 
 
-def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """For bug reports."""
     assert run(["--version"]) == 0
-    assert re.fullmatch(r"fraiseql-observers \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert re.fullmatch(r"fraiseql-observers \d+\.\d+\.\d+\n", capfd.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(
-            self.sink,
+            self.sink,  # type: ignore[arg-type]  # its summaries are not the core's
             batch_size=self.batch_size,
             hold_secs=self.hold_secs,
             max_event_bytes=MAX_BYTES,

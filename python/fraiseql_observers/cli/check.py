@@ -19,6 +19,7 @@ from fraiseql_observers.config import Config, MetricsConfig
 from fraiseql_observers.config_check import ConfigCheck, check_config
 from fraiseql_observers.definition import ObserverDefinition
 from fraiseql_observers.problems import Problem, dotted
+from fraiseql_observers.retry import RetryConfig
 
 app = typer.Typer(no_args_is_help=True, help="Look at a configuration.")
 
@@ -68,49 +69,30 @@ def check(
 
 
 def _print_summary(output: Output, config: Config) -> None:
-    job_queue, worker, storage, metrics = (
-        config.job_queue,
-        config.worker,
-        config.storage,
-        config.metrics,
-    )
+    queue, worker, storage = config.job_queue, config.worker, config.storage
+    processes = _counted(worker.processes, "process", "processes")
+    slots = _counted(queue.worker_concurrency, "slot", "slots")
     output.pairs(
         [
             ("file", config.path),
-            (
-                "jobs at",
-                f"{job_queue.shown_url}, prefix {storage.key_prefix}, durability {storage.durability}",
-            ),
-            (
-                "worker",
-                _counted(worker.processes, "process", "processes")
-                + f" of {_counted(job_queue.worker_concurrency, 'slot', 'slots')}, {_queues(worker.queues)}",
-            ),
-            (
-                "times",
-                f"a lease of {worker.lease_duration_secs} s, {worker.job_timeout_secs} s for a job",
-            ),
-            (
-                "metrics",
-                f"http://{metrics.host}:{metrics.port}/metrics" if metrics.enabled else "none",
-            ),
+            ("jobs at", f"{queue.shown_url}, prefix {storage.key_prefix}, durability {storage.durability}"),
+            ("worker", f"{processes} of {slots}, {_queues(worker.queues)}"),
+            ("times", f"a lease of {worker.lease_duration_secs} s, {worker.job_timeout_secs} s for a job"),
+            ("metrics", _metrics(config.metrics)),
         ]
     )
     if config.observers:
-        output.table(
-            COLUMNS,
-            [_row(name, rule, config) for name, rule in config.observers.items()],
-        )
+        output.table(COLUMNS, [_row(name, rule, config) for name, rule in config.observers.items()])
 
 
 def _row(name: str, rule: ObserverDefinition, config: Config) -> tuple[object, ...]:
-    retry = rule.retry.resolve(config.job_queue) if rule.retry is not None else None
+    retry = (rule.retry or RetryConfig()).resolve(config.job_queue)
     return (
         name if rule.enabled else f"{name} (off)",
         f"{rule.event_type} {rule.entity}",
         rule.condition,
         ", ".join(action.type for action in rule.actions),
-        retry.max_attempts if retry is not None else config.job_queue.max_retries + 1,
+        retry.max_attempts,
         rule.queue if rule.priority == "default" else f"{rule.queue} ({rule.priority})",
         rule.on_failure,
     )

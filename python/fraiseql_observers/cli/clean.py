@@ -11,5 +11,10 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
+def harmless(text: str) -> str:
+    """Write several lines, each as `one_line` does."""
+    return "\n".join(one_line(line) for line in text.split("\n"))
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

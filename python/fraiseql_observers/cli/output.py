@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import orjson
 from rich import box
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fraiseql_observers.cli.clean import one_line
+from fraiseql_observers.cli.clean import harmless, one_line
 
 #: Printed for a value that is not there.
 NOTHING = "-"
@@ -42,40 +43,36 @@ class Output:
         """Print a line above a part of the result."""
         self.results.print(Text.assemble("\n", (text, "bold underline")))
 
-    def raw(self, text: str) -> None:
-        """Print lines of the result as they are."""
-        sys.stdout.write(text)
+    def lines(self, text: str) -> None:
+        """Print lines of the result, free of what a terminal would obey."""
+        sys.stdout.write(harmless(text))
 
     def pairs(self, rows: Sequence[tuple[str, object]], *, title: str | None = None) -> None:
         """Print names and their values, one pair a line."""
-        table = Table(
-            box=None,
-            show_header=False,
-            padding=(0, 2, 0, 0),
-            title=title,
-            title_justify="left",
-        )
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         table.add_column(style="bold")
         table.add_column(overflow="fold")
-        self._print(table, rows)
+        self._print(table, rows, title=title)
 
     def table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[object]],
-        *,
-        title: str | None = None,
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None
     ) -> None:
-        """Print rows under headings; numbers are set to the right."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+        """Print rows under headings, numbers to the right."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for index, name in enumerate(columns):
-            is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-        self._print(table, rows, header=columns)
+            values = [row[index] for row in rows]
+            table.add_column(
+                name,
+                justify="right" if all(isinstance(value, int) for value in values) else "left",
+                # A piece of an id or of an instant helps nobody, and cannot be copied.
+                no_wrap=any(isinstance(value, UUID | datetime) for value in values),
+                overflow="fold",
+            )
+        self._print(table, rows, header=columns, title=title)
 
     def note(self, text: str) -> None:
         """Say something beside the result."""
-        self.messages.print(Text(text), soft_wrap=True)
+        self.messages.print(Text(harmless(text)), soft_wrap=True)
 
     def warning(self, text: str) -> None:
         """Say that something deserves a look."""
@@ -86,24 +83,28 @@ class Output:
         self._message("error", "bold red", text)
 
     def _message(self, kind: str, style: str, text: str) -> None:
-        self.messages.print(Text.assemble((f"{kind}: ", style), text), soft_wrap=True)
+        self.messages.print(Text.assemble((f"{kind}: ", style), harmless(text)), soft_wrap=True)
 
     def _print(
         self,
         table: Table,
         rows: Sequence[Sequence[object]],
+        *,
         header: Sequence[str] | None = None,
+        title: str | None = None,
     ) -> None:
         cells = [[shown(value) for value in row] for row in rows]
-        if self.results.is_terminal:
+        if not self.results.is_terminal:
+            for row in [*([list(header)] if header else []), *cells]:
+                sys.stdout.write("\t".join(row) + "\n")
+            # What is said on standard error afterwards must not overtake the result.
+            sys.stdout.flush()
+        elif rows:
+            if title is not None:
+                self.heading(title)
             for row in cells:
                 table.add_row(*(Text(cell) for cell in row))
             self.results.print(table)
-            return
-        for row in [*([list(header)] if header else []), *cells]:
-            sys.stdout.write("\t".join(row) + "\n")
-        # What is said on standard error afterwards must not overtake the result.
-        sys.stdout.flush()
 
 
 def shown(value: object) -> str:

@@ -17,7 +17,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from fraiseql_observers.cli.clean import one_line
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.lines import LineReader
 from fraiseql_observers.publish import BadLine, PublishReport
@@ -72,4 +71,4 @@ class PublishProgress:
         """Report a line that is no event, unless there were too many."""
         self._bad_lines += 1
         if self._bad_lines <= MAX_TOLD_LINES:
-            self._output.error(one_line(str(line)))
+            self._output.error(str(line))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -96,7 +96,7 @@ def _code(report: PublishReport) -> ExitCode:
 
 
 @contextmanager
-def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
+def _connected(config: Config) -> Generator[BlockingQueuedObserverExecutor]:
     """Give an executor whose queues have answered: what was taken from a pipe cannot be put back."""
     queue, close = connect(config)
     with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
@@ -106,7 +106,7 @@ def _connected(config: Config) -> Iterator[BlockingQueuedObserverExecutor]:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(file: Path) -> Generator[BinaryIO]:
     if file == STDIN:
         yield sys.stdin.buffer
     else:
@@ -115,7 +115,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _stopped_by_ctrl_c(publisher: Publisher) -> Iterator[None]:
+def _stopped_by_ctrl_c(publisher: Publisher) -> Generator[None]:
     """Let Ctrl-C end the run between two batches, so that the report counts exactly what was stored."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:

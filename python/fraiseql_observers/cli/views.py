@@ -76,7 +76,7 @@ def print_job(output: Output, view: JobView) -> None:
         )
     if job is not None:
         output.heading("Event")
-        output.raw(_pretty(job.event.to_json()))
+        output.lines(_pretty(job.event.to_json()))
     elif view.raw is not None:
         output.heading("Stored bytes, which are no job")
         output.text(repr(view.raw))

@@ -229,12 +229,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for warning in assembly.config.warnings:
             logger.warning("%s", warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
-        code, stuck = loop_runner.run(_run(assembly, options))
-        if stuck or code in (ExitCode.REPLACE, ExitCode.PARTIAL):
-            # A task that ignores cancellation, or a thread that goes on, would keep the loop and the
-            # interpreter.
+        code, left_behind = loop_runner.run(_run(assembly, options))
+        if left_behind:
+            # A task that ignores cancellation, or a thread that goes on, would keep loop and interpreter.
             _end_now(code)
-        threading.Timer(END_SECS, _end_now, [code]).start()
+        watch = threading.Timer(END_SECS, _end_now, [code])
+        watch.daemon = True
+        watch.start()
     return code
 
 

@@ -286,6 +286,8 @@ impl Parser<'_> {
             Some("use `<=`")
         } else if rest.starts_with('=') {
             Some("use `==` to compare")
+        } else if at_list(rest) || word(rest, "not").is_some_and(at_list) {
+            Some("compare with each value, joined by `||` or `&&`")
         } else {
             upper_case_hint(rest)
         };

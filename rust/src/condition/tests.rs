@@ -326,6 +326,25 @@ fn mistakes_in_groups_paths_and_calls_are_named_with_place_and_hint() {
             "the functions are has_field",
         ),
         ("in (1)", 3, "expected `==`", ""),
+        (
+            "a in (1, 2)",
+            2,
+            "found `in`",
+            "compare with each value, joined by `||`",
+        ),
+        ("a not in (1)", 2, "found `not`", "compare with each value"),
+        (
+            "size(a) > 1",
+            0,
+            "unknown function `size`",
+            "the functions are has_field",
+        ),
+        (
+            "@user_id == 'x'",
+            0,
+            "expected a field, a function, `!` or `(`, found `@`",
+            "",
+        ),
         ("has_field()", 10, "expected a field", ""),
         ("has_field('a'", 13, "expected `)`, found the end", ""),
         (

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple, PyType};
 
 use super::convert::{
-    Converter, Refusal, document_from_py, instant_to_py, uuid, uuid_to_py, value_to_py,
+    Converter, Refusal, document_from_py, instant_to_py, json_to_py, uuid, uuid_to_py,
 };
 use crate::event::{DEFAULT_MAX_BYTES, Draft, Event, EventError, EventKind, Field};
 use crate::json::{Document, Key, Step, Writer};
@@ -284,7 +284,7 @@ impl EntityEvent {
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let data = self.data.get_or_try_init(py, || {
-            value_to_py(py, &self.event.data.root().value()).map(Bound::unbind)
+            json_to_py(py, self.event.data.json()).map(Bound::unbind)
         })?;
         Ok(data.bind(py).clone())
     }
@@ -294,9 +294,9 @@ impl EntityEvent {
         let Some(changes) = &self.event.changes else {
             return Ok(None);
         };
-        let changes = self.changes.get_or_try_init(py, || {
-            value_to_py(py, &changes.root().value()).map(Bound::unbind)
-        })?;
+        let changes = self
+            .changes
+            .get_or_try_init(py, || json_to_py(py, changes.json()).map(Bound::unbind))?;
         Ok(Some(changes.bind(py).clone()))
     }
 

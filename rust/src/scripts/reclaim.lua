@@ -15,7 +15,8 @@ local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7]}
 local dead = {KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[9]}
 local tombs = {KEYS[14], KEYS[15], KEYS[16], KEYS[17]}
 local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if held_back(KEYS[18], now, ARGV[2], tonumber(ARGV[3])) or not expiry or tonumber(expiry) > now then
+-- A lane that is not there any more must not be made anew by the run id: then nobody could open it.
+if not expiry or tonumber(expiry) > now or held_back(KEYS[18], now, ARGV[2], tonumber(ARGV[3])) then
   return {0, -1, {}}
 end
 redis.call('SCARD', KEYS[3])
@@ -31,6 +32,8 @@ redis.call('SCARD', KEYS[15])
 redis.call('LLEN', KEYS[21])
 local fields = redis.call('HRANDFIELD', KEYS[2], most) or {}
 local members, strangers = only_members(fields)
+-- Hashes have no order, but what a call does must not depend on chance.
+table.sort(members)
 local again, buried = {}, {}
 if strangers > 0 then
   for i = 1, #fields do
