@@ -23,6 +23,9 @@ const GROUPING: Duration = Duration::from_millis(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Pause before listening again where that has failed.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+
 /// What the turns of one round have found.
 #[derive(Default)]
 struct Round {
@@ -163,7 +166,11 @@ pub(super) async fn listen(shared: Arc<Shared>) {
                     let _ = shared.engine.pass_on_wake(lane).await;
                 }
             }
-            Err(_) => sleep(FIRST_PAUSE.max(shared.options.poll_interval)).await,
+            // However seldom the queue is polled: a wake-up call that waits there shall be heard.
+            Err(_) => tokio::select! {
+                () = sleep(LISTEN_AGAIN) => {}
+                () = shared.until_stopping() => break,
+            },
         }
     }
 }
