@@ -90,7 +90,7 @@ def test_error_repeats_no_secret_that_the_receiver_sends_back(
             }[source]
             config = WebhookAction(
                 **fields,  # type: ignore[arg-type]  # of several shapes
-                signing_secret=SECRET,
+                signing_secret=(SECRET,),
                 allow_private=True,
                 follow_redirects=2,
                 timeout_secs=2,
