@@ -121,16 +121,21 @@ async def run(folder: Path, receiver: Receiver) -> bool:
                 await asyncio.sleep(0.05)
     finally:
         # What runs is finished, and what has finished is written down.
-        await worker.stop()
+        worker.stop()
         await working
 
     # The receiver is out of order for the first request of every eighth job.
     views = [await queue.get_job(job_id) for job_id in job_ids]
     completed = sum(view is not None and view.state == "completed" for view in views)
     print(f"{completed} jobs completed, in {receiver.requests} requests; {receiver.unsigned} were not signed")
-    print(*(line for line in generate_latest(registry).decode().splitlines() if "_total" in line), sep="\n")
+    lines = generate_latest(registry).decode().splitlines()
+    print(*(line for line in lines if "_total" in line and not line.startswith("#")), sep="\n")
     await queue.aclose()
     return completed == len(job_ids) == ORDERS and receiver.unsigned == 0
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # connections that wait to be taken; by default they are 5
 
 
 class Receiver:
@@ -161,7 +166,7 @@ class Receiver:
             def log_message(self, format: str, *arguments: object) -> None:
                 """Keep the terminal free of requests."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -168,7 +168,7 @@ def _handled(notes: Path, count: int) -> list[str]:
 
 
 @contextmanager
-def _worker(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(config: Path) -> Generator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "fraiseql_observers.worker", "--config", str(config)]
     with (config.parent / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -43,6 +43,7 @@ class ProcessEvent(Protocol):
 
     async def process_event(self, event: AnyEvent) -> object:
         """React to an event."""
+        ...
 
 
 class ProcessEventQueued(Protocol):
@@ -50,9 +51,11 @@ class ProcessEventQueued(Protocol):
 
     async def process_event(self, event: AnyEvent) -> ProcessSummary:
         """Store the jobs of an event."""
+        ...
 
     async def process_events(self, events: Sequence[AnyEvent]) -> list[ProcessSummary]:
         """Store the jobs of several events."""
+        ...
 
 
 class _Rules:

@@ -53,15 +53,19 @@ class JobQueue(Protocol):
 
     async def enqueue(self, job: Job, *, scheduled_at: datetime | None = None) -> bool:
         """Store a job; says whether it is new."""
+        ...
 
     async def enqueue_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Store jobs with one round trip per ``batch_size``; says for each whether it is new."""
+        ...
 
     async def lease(self, limit: int = 1, *, queue: str = "default") -> list[JobLease]:
         """Take up to `limit` pending jobs, by priority and age; they run under this object's lease."""
+        ...
 
     async def beat(self) -> bool:
         """Renew the lease; false where it was lost, and everything leased with it."""
+        ...
 
     async def ack(self, lease: JobLease, *, status_code: int | None = None) -> None:
         """Complete a job.
@@ -69,6 +73,7 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns it now; its result must be dropped.
         """
+        ...
 
     async def nack(
         self,
@@ -84,6 +89,7 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns the job now.
         """
+        ...
 
     async def release(self, lease: JobLease) -> None:
         """Give a job back, its attempt not counted.
@@ -91,21 +97,27 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns it now.
         """
+        ...
 
     async def cancel(self, job_id: UUID) -> JobState | None:
         """Cancel a job that has not ended; returns the state that it was in, or ``None`` where it is not known."""
+        ...
 
     async def get_status(self, job_id: UUID) -> JobState | None:
         """Return a job's state, or ``None`` where it is not known."""
+        ...
 
     async def get_job(self, job_id: UUID) -> JobView | None:
         """Return a job with all that is known of it, or ``None``."""
+        ...
 
     async def queue_depth(self) -> int:
         """Count the pending jobs."""
+        ...
 
     async def dlq_size(self) -> int:
         """Count the dead letters."""
+        ...
 
 
 class Holder:

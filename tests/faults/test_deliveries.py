@@ -158,8 +158,8 @@ def test_a_server_killed_twice_loses_nothing(
     first_at = {UUID(str(one.id)): one.at for one in reversed(deliveries)}
     for job_id in verdict.duplicated:
         # The lease or the ack of a delivery that was repeated fell into an outage, or right before it.
-        assert any(
-            before - LOSS_WINDOW_SECS <= first_at[job_id] <= after for before, after in outages
-        ), f"{job_id} was repeated without an outage"
+        assert any(before - LOSS_WINDOW_SECS <= first_at[job_id] <= after for before, after in outages), (
+            f"{job_id} was repeated without an outage"
+        )
     assert queue.count("completed") == JOBS
     assert queue.count("enqueued") == JOBS

@@ -41,9 +41,7 @@ KEYS: Final = (
 
 def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTest:
     """Configure a queue that is polled often."""
-    return QueueUnderTest(
-        folder, server.url, prefix, worker="lease_duration_secs = 5", poll_interval_ms=100
-    )
+    return QueueUnderTest(folder, server.url, prefix, worker="lease_duration_secs = 5", poll_interval_ms=100)
 
 
 def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
@@ -118,7 +116,7 @@ def test_entries_that_name_no_job_are_dropped_and_nothing_goes_with_them(
     client.zadd(queue.key("parked"), dict.fromkeys(odd, soon))
     client.zadd(queue.key("leases"), {b"\xff\xfe": 1, b"nobody": 1})
     client.hset(queue.key("running:nobody"), mapping=dict.fromkeys(odd, b"1"))  # type: ignore[arg-type]
-    client.hset(queue.key("crashes"), mapping={job: b"rubbish" for job in odd})  # type: ignore[arg-type]
+    client.hset(queue.key("crashes"), mapping=dict.fromkeys(odd, b"rubbish"))  # type: ignore[arg-type]
     client.xadd(queue.key("recent"), {"of": "another program"})
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         queue.wait_until_completed(BYSTANDERS + 1)

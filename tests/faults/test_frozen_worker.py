@@ -53,7 +53,9 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
         assert frozen.stop() == 0
 
     late = runs.notes()[woken_after:]
-    assert [(note.what, note.label) for note in late if note.label != "after"] == [("end", runs.starts()[0].label)]
+    assert [(note.what, note.label) for note in late if note.label != "after"] == [
+        ("end", runs.starts()[0].label)
+    ]
     assert sorted(note.label for note in runs.starts()) == sorted([*labels, runs.starts()[0].label, "after"])
     assert {note.attempt for note in runs.notes()} == {1}
     assert queue.count("completed") == SLOTS + 1

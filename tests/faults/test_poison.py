@@ -44,4 +44,3 @@ def test_jobs_that_end_their_process_are_buried_and_no_other_job_is(
     # A job that was leased beside another poison may have had no time to start before its process ended.
     assert all(1 <= starts.count(label) <= MAX_CRASHES for label in ("exit", "segfault"))
     assert queue.count("completed") == BYSTANDERS
-

@@ -67,9 +67,7 @@ class QueueUnderTest:
         self, folder: Path, url: str, prefix: str, *, worker: str = "", rules: str = "", **job_queue: int
     ) -> None:
         self.prefix = prefix
-        self.config = write_config(
-            folder, url, prefix, f"[worker]\n{worker}\n{RULES}\n{rules}", **job_queue
-        )
+        self.config = write_config(folder, url, prefix, f"[worker]\n{worker}\n{RULES}\n{rules}", **job_queue)
         self._executor: BlockingQueuedObserverExecutor | None = None
 
     @property

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -136,7 +136,7 @@ class ServerProcess:
         self.start()
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> Generator[None]:
         """Stop the process from running, without ending it, for as long as the block lasts."""
         os.kill(self.pid, signal.SIGSTOP)
         try:

@@ -25,6 +25,8 @@ class Rules(Protocol):
     @property
     def names(self) -> set[tuple[str, int]]:
         """Every rule of an observer, as observer and action index."""
+        ...
 
     def find(self, job: LeasedJob) -> Rule | None:
         """Return what runs this job, or ``None`` if its observer or its action is gone."""
+        ...

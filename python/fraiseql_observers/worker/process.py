@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -99,7 +99,7 @@ class ChildProcess:
 
 
 @contextmanager
-def _group_signals_blocked() -> Iterator[None]:
+def _group_signals_blocked() -> Generator[None]:
     """Let a child start with the group's signals blocked, since it inherits the mask.
 
     Otherwise a Ctrl-C in the moment before the child has installed its handlers would end it with a trace.

@@ -26,9 +26,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before listening again where that has failed.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 
-/// Outcomes that may wait to be written before nothing more is leased.
-const MOST_UNWRITTEN: usize = 4_000;
-
 /// What the turns of one round have found.
 #[derive(Default)]
 struct Round {
@@ -88,10 +85,13 @@ pub(super) async fn settle(shared: &Shared) {
 
 fn wanted(shared: &Shared) -> usize {
     let inner = shared.inner();
-    if shared.stopping() || inner.outbox.len() + inner.writing > MOST_UNWRITTEN {
+    if shared.stopping() {
         0
     } else {
-        inner.free
+        // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
+        inner
+            .free
+            .saturating_sub(inner.outbox.len() + inner.writing)
     }
 }
 
@@ -130,7 +130,7 @@ async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
 async fn gather_room(shared: &Shared) {
     let half = shared.options.slots.div_ceil(2);
     let grouped = async {
-        while shared.inner().free < half {
+        while wanted(shared) < half {
             shared.room.notified().await;
         }
     };

@@ -122,8 +122,7 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     loop {
         match call().await {
             Ok(value) => {
-                let mut inner = shared.inner();
-                inner.writing = inner.writing.saturating_sub(changes);
+                written(shared, changes);
                 return (Some(value), repeated);
             }
             Err(error) if error.transient() || matches!(error, QueueError::Refused(_)) => {
@@ -149,4 +148,13 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
         }
         pause = LONGEST_PAUSE.min(pause * 2);
     }
+}
+
+/// Notes that changes have left our hands, so that their slots can be filled.
+fn written(shared: &Shared, changes: usize) {
+    let mut inner = shared.inner();
+    inner.writing = inner.writing.saturating_sub(changes);
+    drop(inner);
+    shared.room.notify_one();
+    shared.listen_again.notify_one();
 }

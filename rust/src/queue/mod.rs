@@ -18,6 +18,7 @@ pub mod redis;
 mod reply;
 pub mod scripts;
 pub mod view;
+mod work;
 
 pub use engine::Engine;
 pub use error::QueueError;
