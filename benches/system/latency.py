@@ -187,7 +187,8 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     ordered = sorted(values)
     at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     return {
-        name: round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 3) for name, share in at.items()
+        name: round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 3)
+        for name, share in at.items()
     }
 
 
