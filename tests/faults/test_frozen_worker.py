@@ -60,7 +60,9 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
     assert {note.attempt for note in runs.notes()} == {1}
     assert queue.count("completed") == SLOTS + 1
     assert [queue.view(job).state for job in [*job_ids, *after]] == ["completed"] * (SLOTS + 1)
-    assert json.loads(counters_path(tmp_path / "runs", child).read_bytes())["lease_lost"] == SLOTS
+    # The results that came too late; what was not begun is given back, which nobody has to refuse.
+    counters = json.loads(counters_path(tmp_path / "runs", child).read_bytes())
+    assert 1 <= counters["lease_lost"] <= SLOTS
 
 
 @pytest.mark.timeout(120)
