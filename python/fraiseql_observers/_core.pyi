@@ -469,7 +469,7 @@ class ProcessSummary:
         """Jobs that the queue knew already."""
     @property
     def conditions_skipped(self) -> int:
-        """Observers left out because their condition could not be evaluated."""
+        """Observers left out because their condition could not be evaluated; `errors` says why."""
     @property
     def queueing_errors(self) -> int:
         """Jobs that were not stored."""

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fraiseql_observers._core import Feed, MemoryQueue, Pipeline, QueueOptions, RedisQueue
 from fraiseql_observers.retry import RetryConfig
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from fraiseql_observers.matching import EventMatcher
     from fraiseql_observers.observers import ObserverDefinition
 
-__all__ = ["KNOWN_ACTIONS", "add_rule", "build_feed", "build_pipeline", "connect", "queue_options"]
+__all__ = [
+    "KNOWN_ACTIONS",
+    "Connection",
+    "add_rule",
+    "build_feed",
+    "build_pipeline",
+    "connect",
+    "open_connection",
+    "queue_options",
+]
 
 #: The action types that this version runs; jobs of others wait for a worker that knows them.
 KNOWN_ACTIONS = ("webhook", "function", "log")
@@ -39,22 +48,39 @@ def queue_options(config: Config) -> QueueOptions:
     )
 
 
+class Connection(NamedTuple):
+    """The configured queue, and what is behind it."""
+
+    queue: RedisQueue
+    #: Gives up an embedded server; there is nothing to do for another one.
+    close: Callable[[], None]
+    #: Starts an embedded server again that has died; blocks. There is nothing that we could do for another one.
+    ensure: Callable[[], object]
+
+
 def connect(config: Config) -> tuple[RedisQueue, Callable[[], None]]:
-    """Return the configured queue, which connects when it is first used, and what closes it.
+    """Return the queue of `open_connection`, and what closes it."""
+    queue, close, _ = open_connection(config)
+    return queue, close
+
+
+def open_connection(config: Config) -> Connection:
+    """Return the configured queue, which connects when it is first used.
 
     An ``embedded://`` server is started here, where it does not run yet.
 
     Raises:
-        ConfigError: If an embedded server cannot be started.
+        ConfigError: If an embedded server cannot be used here.
+        QueueUnavailable: If it does not start.
     """
     url = config.job_queue.url
     if not url.startswith("embedded:"):
-        return RedisQueue(url, queue_options(config)), _nothing
+        return Connection(RedisQueue(url, queue_options(config)), _nothing, _nothing)
     # Imported here: only those who use it need it installed.
     from fraiseql_observers.embedded import open_embedded
 
     server = open_embedded(url)
-    return RedisQueue(server.url, queue_options(config)), server.close
+    return Connection(RedisQueue(server.url, queue_options(config)), server.close, server.ensure)
 
 
 def build_pipeline(config: Config, matcher: EventMatcher, queue: RedisQueue | MemoryQueue) -> Pipeline:
@@ -125,4 +151,4 @@ def build_feed(
 
 
 def _nothing() -> None:
-    """Close nothing: the connections end with the process."""
+    """Do nothing: the connections end with the process, and the server is not ours."""

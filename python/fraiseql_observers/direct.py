@@ -52,22 +52,20 @@ class ExecutionSummary:
         matched: Observers that matched.
         actions_succeeded: Actions that succeeded.
         failures: Actions that failed for good.
-        conditions_skipped: Observers left out because their condition could not be evaluated.
-        condition_errors: Why, each text once.
+        condition_errors: Why observers were left out whose condition could not be evaluated, each text once.
         duration: How long it took, retries included.
     """
 
     matched: int
     actions_succeeded: int
     failures: tuple[ActionFailure, ...]
-    conditions_skipped: int
     condition_errors: tuple[str, ...]
     duration: timedelta = field(compare=False)
 
     @property
     def is_success(self) -> bool:
         """Whether every action succeeded and every condition was answered."""
-        return not self.failures and not self.conditions_skipped
+        return not self.failures and not self.condition_errors
 
 
 class ObserverExecutor:
@@ -107,7 +105,6 @@ class ObserverExecutor:
             matched=len(matches),
             actions_succeeded=len(results) - len(failures),
             failures=failures,
-            conditions_skipped=sum(count for _, count in matches.errors),
             condition_errors=tuple(text for text, _ in matches.errors),
             duration=timedelta(seconds=time.monotonic() - started),
         )

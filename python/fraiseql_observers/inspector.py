@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import JobView, Queue, QueueStats, ServerFacts
     from fraiseql_observers.config import Config
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 
 class JobState(StrEnum):
@@ -106,16 +109,17 @@ class WorkerView:
 
     @classmethod
     def read(cls, info: str, lease_until_ms: int) -> Self:
-        """Read what a worker has written about itself; what another version has left out is blank."""
+        """Read what a worker has written about itself; what is not as this version writes it is blank."""
         try:
-            about = json.loads(info)
+            read = json.loads(info)
         except ValueError:
-            about = {}
+            read = None
+        about = read if isinstance(read, dict) else {}
         return cls(
-            host=str(about.get("host", "")),
-            pid=about.get("pid"),
-            version=str(about.get("version", "")),
-            concurrency=about.get("concurrency"),
+            host=_typed(about.get("host"), str, ""),
+            pid=_typed(about.get("pid"), int, None),
+            version=_typed(about.get("version"), str, ""),
+            concurrency=_typed(about.get("concurrency"), int, None),
             lease_until=datetime.fromtimestamp(lease_until_ms / 1000, tz=UTC),
         )
 
@@ -228,6 +232,10 @@ class Inspector:
             found = await self._queue.cancel(job_id, self._queue_names)
             answers.append(Cancellation(job_id, None if found is None else JobState(found)))
         return answers
+
+
+def _typed(value: object, kind: type[T], default: D) -> T | D:
+    return value if isinstance(value, kind) else default
 
 
 def queue_names(config: Config) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns it now; its result must be dropped.
         """
+        ...
 
     async def nack(
         self,
@@ -88,6 +89,7 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns the job now.
         """
+        ...
 
     async def release(self, lease: JobLease) -> None:
         """Give a job back, its attempt not counted.
@@ -95,6 +97,7 @@ class JobQueue(Protocol):
         Raises:
             LeaseLost: If another worker owns it now.
         """
+        ...
 
     async def cancel(self, job_id: UUID) -> JobState | None:
         """Cancel a job that has not ended; returns the state that it was in, or ``None`` where it is not known."""

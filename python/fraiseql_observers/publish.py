@@ -153,7 +153,7 @@ class Publisher:
             self._reader.wake()
 
     def _send_all(self, reader: LineReader) -> None:
-        batch: list[EntityEvent] = []
+        batch: list[tuple[int, EntityEvent]] = []
         send_by = 0.0
         ended = False
         while not (ended or self._stopping):
@@ -167,7 +167,7 @@ class Publisher:
             elif (event := self._read(line)) is not None:
                 if not batch:
                     send_by = time.monotonic() + self._hold_secs
-                batch.append(event)
+                batch.append((line.number, event))
             # The deadline holds on a stream of blank or bad lines too, where `next` never times out.
             if batch and (len(batch) == self._batch_size or time.monotonic() >= send_by):
                 self._send(batch)
@@ -176,7 +176,7 @@ class Publisher:
     def _read(self, line: Line) -> EntityEvent | None:
         if line.is_too_long:
             self._refuse(
-                line,
+                line.number,
                 f"{line.length} bytes are more than an event may have (storage.max_payload_bytes)",
             )
             return None
@@ -185,25 +185,30 @@ class Publisher:
         try:
             event, is_derived = EntityEvent.from_line(line.content, self._max_event_bytes)
         except EventError as error:
-            self._refuse(line, str(error))
+            self._refuse(line.number, str(error))
             return None
         self._report.derived_ids += is_derived
         return event
 
-    def _refuse(self, line: Line, reason: str) -> None:
+    def _refuse(self, number: int, reason: str) -> None:
         self._report.bad_lines += 1
-        self._on_bad_line(BadLine(line.number, reason))
+        self._on_bad_line(BadLine(number, reason))
 
-    def _send(self, batch: list[EntityEvent]) -> None:
+    def _send(self, batch: list[tuple[int, EntityEvent]]) -> None:
         if not batch:
             return
-        summaries = self._executor.process_events(batch, raise_on_error=False)
-        batch.clear()
-        failures = []
-        for summary in summaries:
+        summaries = self._executor.process_events([event for _, event in batch], raise_on_error=False)
+        failures: list[QueueError] = []
+        for (number, _), summary in zip(batch, summaries, strict=True):
+            failure = summary.failure()
+            if isinstance(failure, EventError):
+                # With every key written it is larger than its line, and than what the queue takes.
+                self._refuse(number, str(failure))
+                continue
             self._report.add(summary)
-            if (failure := summary.failure()) is not None:
+            if isinstance(failure, QueueError):
                 failures.append(failure)
+        batch.clear()
         self._on_batch(self._report)
         if failures:
             # The next batch would wait for the same time-out and meet the same error.

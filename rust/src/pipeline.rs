@@ -141,11 +141,9 @@ impl Pipeline {
         let mut summaries = Vec::with_capacity(events.len());
         for (place, event) in events.iter().enumerate() {
             let found = self.matcher.find(event);
-            let mut summary = Summary {
-                conditions_skipped: found.conditions_skipped,
-                ..Summary::default()
-            };
+            let mut summary = Summary::default();
             for error in found.errors {
+                summary.conditions_skipped += error.names.len();
                 summary.note(error.text);
             }
             let matched: Vec<&Arc<RuleJobs>> = found

@@ -36,7 +36,8 @@ def stats_of(config: Config) -> QueueStats:
 
 def test_each_action_of_each_matching_observer_is_stored_once(server: ServerProcess, prefix: str) -> None:
     """Publishing the same event again adds nothing, and says so."""
-    observers = {"a": log_observer("total > 10"), "b": log_observer(), "c": log_observer("missing == 1")}
+    conditions = {"a": "total > 10", "b": None, "c": "missing == 1", "d": "total > 99"}
+    observers = {name: log_observer(condition) for name, condition in conditions.items()}
     config = config_for(server.url, prefix, observers)
 
     async def publish() -> None:

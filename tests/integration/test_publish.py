@@ -56,9 +56,11 @@ def test_the_rules_match_what_plain_python_matches_and_a_second_run_adds_nothing
     arguments = ["publish", str(file), "--config", str(SHOP), "--json"]
     first, second = run_command(arguments), run_command(arguments)
     matched = sum(bool(expected_jobs([event])) for event in events)
-    counts = {"events": 3_000, "matched": matched, "skipped": 0, "errors": 0}
-    assert (first.code, first.document) == (0, {**counts, "queued": len(jobs), "duplicates": 0})
-    assert (second.code, second.document) == (0, {**counts, "queued": 0, "duplicates": len(jobs)})
+    for done, queued in ((first, len(jobs)), (second, 0)):
+        report = done.document
+        assert (done.code, report["events"], report["matched"], report["errors"]) == (0, 3_000, matched, 0)
+        assert (report["queued"], report["duplicates"]) == (queued, len(jobs) - queued)
+        assert done.err == "", "no condition met an event that it could not read"
     listed = run_here(["jobs", "list", "--limit", "10000", "--json", "--config", str(SHOP)]).document
     assert {job["id"] for job in listed} == {str(job_id) for job_id in jobs}
     assert Counter(job["observer"] for job in listed) == Counter(jobs.values())
@@ -81,6 +83,20 @@ def test_a_bad_line_is_told_by_its_number_and_the_others_go_on(config: str, tmp_
     for place in ("line 3: ", "line 5: ", "line 6: 2000000 bytes"):
         assert place in done.err
     assert "2 events had no id" in done.err
+    assert pending(config) == 2
+
+
+def test_an_event_larger_than_the_queue_takes_is_a_bad_line(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue keeps every key, so an event may be too large although its line is not."""
+    monkeypatch.setenv("FRAISEQL_STORAGE_MAX_PAYLOAD_BYTES", "1024")
+    large = line(data={"text": "x" * 850})
+    assert len(large) < 1024
+    done = run_command(["publish", "-", "--config", config, "--json"], stdin=line() + large + line())
+    assert done.code == 1
+    assert (done.document["events"], done.document["queued"], done.document["errors"]) == (2, 2, 1)
+    assert "line 2: " in done.err
     assert pending(config) == 2
 
 

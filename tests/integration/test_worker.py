@@ -32,7 +32,7 @@ def test_the_start_line_tells_server_durability_and_metrics(make_site: MakeSite)
     with make_site("quick").worker("--processes", "2") as worker:
         worker.ready()
         [line] = [line for line in worker.log.splitlines() if "jobs at a time" in line]
-        assert f"pid {worker.pid}: 2 x 10 jobs at a time from default for 1 observers; " in line
+        assert f"pid {worker.pid}: 2 x 10 jobs at a time from default for 1 observer; " in line
         assert "durability process; metrics http://127.0.0.1:" in line
 
 

@@ -12,7 +12,7 @@ from fraiseql_observers.config import Config, load_config
 from fraiseql_observers.errors import ObserversError, QueueUnavailable
 from fraiseql_observers.executor import QueuedObserverExecutor
 from fraiseql_observers.job_queue import MemoryJobQueue, RedisJobQueue, build_job_queue
-from fraiseql_observers.worker import JobExecutor, dispatch
+from fraiseql_observers.worker import JobExecutor, runner
 from tests.support.server import ServerProcess
 from tests.support.site import Site
 
@@ -100,7 +100,7 @@ def test_cancelling_it_gives_back_what_runs(site: Site, make_queue: Callable[[Co
 def test_it_says_so_when_every_slot_is_lost(
     site: Site, make_queue: Callable[[Config], AnyJobQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "STUCK_SECS", 0.1)
+    monkeypatch.setattr(runner, "STUCK_SECS", 0.1)
 
     async def run() -> None:
         config = load_config(site.path)

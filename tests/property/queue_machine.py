@@ -48,7 +48,9 @@ _verdict = st.one_of(
 )
 _small = st.sampled_from([b"", b"{}", b"one", b"two"])
 #: Moments at which something changes: a due time, a lease, a dedupe window, the crash window, and a jump back.
-_passed_ms = st.sampled_from([1, 1_000, 4_000, 5_000, 10_000, 10_000, 50_000, 100_000, 73 * 3600 * 1000, -3_000])
+_passed_ms = st.sampled_from(
+    [1, 1_000, 4_000, 5_000, 10_000, 10_000, 50_000, 100_000, 73 * 3600 * 1000, -3_000]
+)
 
 
 class Worker:
@@ -187,7 +189,9 @@ class QueueMachine(RuleBasedStateMachine):
         entries = sum(map(len, self.audit.pending.values()))
         stored = self.ask("enqueue", jobs)
         assert stored == self.model.enqueue(jobs, entries)
-        if stored != "full" and any(new and job[1][0] == "now" for new, job in zip(stored, jobs, strict=True)):
+        if stored != "full" and any(
+            new and job[1][0] == "now" for new, job in zip(stored, jobs, strict=True)
+        ):
             assert self.server.llen(f"{self.tag}:wake") >= 1
 
     def cancel(self, data: st.DataObject) -> None:
@@ -203,7 +207,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def ids_are_forgotten(self, _: st.DataObject) -> None:
         """Let a dedupe window pass while all workers live."""
-        for _ in range(2):
+        for _window in range(2):
             self.pass_time(BOUNDS.dedupe_window_ms)
             assert self.ask("rotate") == self.model.rotate()
         for worker in self.workers:
@@ -290,7 +294,10 @@ class QueueMachine(RuleBasedStateMachine):
     def ack(self, data: st.DataObject) -> None:
         """Complete some of the jobs that a worker holds, perhaps naming each twice."""
         worker, tokens = self.holding(data)
-        record, times = data.draw(_small, label="record"), data.draw(st.sampled_from([1, 1, 2]), label="times")
+        record, times = (
+            data.draw(_small, label="record"),
+            data.draw(st.sampled_from([1, 1, 2]), label="times"),
+        )
         acks = [(member, call, record) for member, call in tokens] * times
         self.repeatable["ack"] = lambda: self.complete(worker.name, acks)
         self.complete(worker.name, acks)
@@ -484,7 +491,9 @@ class QueueMachine(RuleBasedStateMachine):
         for listing, ranked in (("scheduled", audit.scheduled), ("parked", audit.parked)):
             assert lane.list(listing, 0, 100) == list(ranked.items())
         assert lane.list("dead", 0, 100) == list(reversed(audit.dead.items()))
-        assert {member for member, _ in lane.list("running", 0, 100)} == {m for h in audit.running.values() for m in h}
+        assert {member for member, _ in lane.list("running", 0, 100)} == {
+            m for h in audit.running.values() for m in h
+        }
 
     def the_model_agrees(self) -> None:
         """The model counts the same jobs and workers."""
@@ -535,7 +544,7 @@ def answer_of(lane: BlockingLane, step: str, args: tuple[object, ...], *, again:
         case "turn":
             jobs = [(lease.member, lease.bytes, lease.history) for lease in answer.leases]
             assert all(lease.call == args[1] for lease in answer.leases)
-            facts = ("standing", "now_ms", "next_due_ms", "waiting", "suspects", "lost")
+            facts: tuple[str, ...] = ("standing", "now_ms", "next_due_ms", "waiting", "suspects", "lost")
             return {name: getattr(answer, name) for name in facts} | {"jobs": sorted(jobs) if again else jobs}
         case "beat":
             return answer[0], set(answer[1])

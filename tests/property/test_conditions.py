@@ -47,9 +47,9 @@ literals = st.one_of(
     scalars.filter(lambda value: isinstance(value, str)).map(json.dumps),
 )
 targets = st.one_of(paths(), st.sampled_from(KEYS).map("'{}'".format), st.sampled_from(KEYS).map(json.dumps))
-operators = st.sampled_from(["==", "==", "!=", ">", "<", ">=", "<="])
+operators = st.sampled_from(["==", "!=", "!=", ">", "<", ">=", "<="])
 leaves = st.one_of(
-    st.tuples(paths(), st.sampled_from(["", "", "?", " ?"]), spaces, operators, spaces, literals).map(
+    st.tuples(paths(), st.sampled_from(["", "", "", "", " ?"]), spaces, operators, spaces, literals).map(
         "".join
     ),
     st.tuples(

@@ -246,12 +246,13 @@ def parse(text: str) -> Tree:
 def _walk(value: Any, steps: tuple[Step, ...]) -> tuple[Any] | None:
     """Return the value at the end of a path, in a tuple because it may be None; or None if it leads nowhere."""
     for step in steps:
-        key_of_object = isinstance(step, str) and isinstance(value, dict) and step in value
-        index_of_array = isinstance(step, int) and isinstance(value, list) and step < len(value)
-        if not (key_of_object or index_of_array):
-            return None
-        container: Any = value
-        value = container[step]
+        match step, value:
+            case str(), dict() if step in value:
+                value = value[step]
+            case int(), list() if step < len(value):
+                value = value[step]
+            case _:
+                return None
     return (value,)
 
 

@@ -53,7 +53,7 @@ class Audit:
     @classmethod
     def read(cls, server: Redis, tag: str) -> Self:
         """Read a lane in one transaction; `tag` is its hash tag with braces, such as ``{fraiseql:default:0}``."""
-        keys = sorted(key.decode() for key in server.keys(f"{tag}:*"))
+        keys = sorted(bytes(key).decode() for key in server.scan_iter(f"{tag}:*"))
         names = {key.removeprefix(f"{tag}:") for key in keys}
         held = sorted(name for name in names if name.startswith("running:"))
         told = sorted(name for name in names if name.startswith("cancels:"))

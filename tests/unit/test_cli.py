@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 
 from fraiseql_observers.cli.app import run
 from fraiseql_observers.cli.clean import one_line
+from fraiseql_observers.cli.output import from_now
 
 COMMANDS = (
     ["worker"],
@@ -262,6 +264,24 @@ def test_the_version_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
 def test_text_from_outside_cannot_move_the_terminal(text: str, shown: str) -> None:
     """Line ends, escape sequences and direction marks are shown as escapes."""
     assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s ago"),
+        (-1.4, "1 s ago"),
+        (119, "in 119 s"),
+        (120, "in 2 min"),
+        (-7199, "120 min ago"),
+        (7200, "in 2 h"),
+        (-172_800, "2 d ago"),
+    ],
+)
+def test_a_person_sees_how_far_away_an_instant_is(seconds: float, shown: str) -> None:
+    """In the largest unit of which there are two."""
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert from_now(now + timedelta(seconds=seconds), now) == shown
 
 
 WITHOUT_EXTRA = "import sys, runpy; sys.modules['typer'] = sys.modules['rich'] = None; "

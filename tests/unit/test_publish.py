@@ -12,7 +12,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from fraiseql_observers.errors import QueueError, QueueUnavailable
+from fraiseql_observers.errors import EventError, ObserversError, QueueUnavailable
 from fraiseql_observers.events import EntityEvent
 from fraiseql_observers.lines import LineReader
 from fraiseql_observers.publish import BadLine, Publisher, PublishReport
@@ -30,9 +30,9 @@ class Answer:
     conditions_skipped: int = 0
     queueing_errors: int = 0
     errors: Sequence[str] = ()
-    error: QueueError | None = None
+    error: ObserversError | None = None
 
-    def failure(self) -> QueueError | None:
+    def failure(self) -> ObserversError | None:
         """Return the error."""
         return self.error
 
@@ -181,6 +181,17 @@ def test_an_unreachable_queue_ends_the_run_with_true_counts() -> None:
         "errors": 2,
     }
     assert report.failure is lost
+
+
+def test_an_event_that_the_queue_finds_too_large_is_a_bad_line_like_others() -> None:
+    """With every key written an event is larger than its line; the others go on."""
+    answers = iter(
+        [Answer(), Answer(1, 0, 0, 0, 1, error=EventError("1,025 bytes, at most 1,024")), Answer()]
+    )
+    run = Run(RecordingSink(answer=lambda event: next(answers)))
+    report = run.publish(b"\n".join([line(), b"", line(), line()]))
+    assert [str(bad) for bad in run.bad_lines] == ["line 3: 1,025 bytes, at most 1,024"]
+    assert (report.events, report.queued, report.errors, report.failure) == (2, 2, 1, None)
 
 
 def test_stop_sends_what_was_read_and_ends() -> None:

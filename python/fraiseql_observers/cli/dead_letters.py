@@ -78,7 +78,7 @@ def list_letters(
                 letter.id,
                 instant(letter.died_at),
                 letter.reason,
-                letter.job and letter.job.observer,
+                letter.observer,
                 letter.job and letter.job.action_type,
                 attempts_text(letter),
                 shortened(letter.last_error),

@@ -23,16 +23,7 @@ from fraiseql_observers.inspector import Inspector, JobState
 
 app = typer.Typer(no_args_is_help=True, help="Look at jobs, or cancel them.")
 
-COLUMNS = (
-    "id",
-    "observer",
-    "action",
-    "queue",
-    "priority",
-    "attempt",
-    "due",
-    "last error",
-)
+COLUMNS = ("id", "observer", "action", "queue", "attempt", "due", "last error")
 
 
 @app.command("show")

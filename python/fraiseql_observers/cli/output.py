@@ -19,6 +19,8 @@ from rich.text import Text
 
 from fraiseql_observers.cli.clean import harmless, one_line
 
+#: Units of time in seconds, each used from two of it.
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 #: Printed for a value that is not there.
 NOTHING = "-"
 
@@ -57,17 +59,20 @@ class Output:
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None
     ) -> None:
-        """Print rows under headings, numbers to the right."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        """Print rows under headings, numbers to the right; a person sees instants as seen from now."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for index, name in enumerate(columns):
             values = [row[index] for row in rows]
             table.add_column(
                 name,
                 justify="right" if all(isinstance(value, int) for value in values) else "left",
-                # A piece of an id or of an instant helps nobody, and cannot be copied.
+                # A piece of an id helps nobody, and cannot be copied.
                 no_wrap=any(isinstance(value, UUID | datetime) for value in values),
                 overflow="fold",
             )
+        if self.results.is_terminal:
+            now = datetime.now(UTC)
+            rows = [[from_now(v, now) if isinstance(v, datetime) else v for v in row] for row in rows]
         self._print(table, rows, header=columns, title=title)
 
     def note(self, text: str) -> None:
@@ -118,6 +123,14 @@ def shown(value: object) -> str:
             return "yes" if value else "no"
         case _:
             return one_line(str(value))
+
+
+def from_now(moment: datetime, now: datetime) -> str:
+    """Write an instant as people say it: ``in 5 s``, ``3 min ago``."""
+    seconds = (moment - now).total_seconds()
+    unit, name = next(((unit, name) for unit, name in UNITS if abs(seconds) >= 2 * unit), UNITS[-1])
+    count = f"{round(abs(seconds) / unit)} {name}"
+    return f"in {count}" if seconds > 0 else f"{count} ago"
 
 
 def instant(milliseconds: int | None) -> datetime | None:

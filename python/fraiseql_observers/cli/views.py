@@ -22,13 +22,12 @@ def job_row(view: JobView) -> tuple[object, ...]:
     job = view.job
     return (
         view.id,
-        job and job.observer,
+        view.observer,
         job and job.action_type,
-        view.queue,
-        job and job.priority,
+        view.queue if job is None or job.priority == "default" else f"{view.queue} ({job.priority})",
         attempts_text(view),
         instant(view.retry_at) or (job and job.scheduled_at),
-        view.parked or shortened(view.last_error),
+        f"parked: {view.parked}" if view.parked else shortened(view.last_error),
     )
 
 
@@ -47,6 +46,9 @@ def print_job(output: Output, view: JobView) -> None:
     job = view.job
     rows: list[tuple[str, object]] = [("id", view.id), ("state", view.state)]
     rows += _present(
+        ("observer", view.observer if job is None else None),
+        ("started", instant(view.started_at)),
+        ("finished", instant(view.finished_at)),
         ("ended", view.ended),
         ("reason", view.reason),
         ("died", instant(view.died_at)),
@@ -55,14 +57,12 @@ def print_job(output: Output, view: JobView) -> None:
         ("last error", view.last_error),
         ("crashes", view.crashes),
     )
-    if job is None:
-        rows.append(("attempts", view.attempt))
-    else:
+    if job is not None:
         rows += [
             ("observer", job.observer or "(enqueued by hand)"),
             ("action", f"{job.action_type} (number {job.action_index})"),
             ("queue", f"{view.queue}, priority {job.priority}"),
-            ("attempts", f"{view.attempt} of at most {job.max_attempts}"),
+            ("attempt", f"{view.attempt} of at most {job.max_attempts}"),
             ("created", job.created_at),
             ("due", job.scheduled_at),
             ("expires", job.expires_at),

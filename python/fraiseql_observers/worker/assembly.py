@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from fraiseql_observers import assembly, redaction
 from fraiseql_observers.actions.registry import build_actions
 from fraiseql_observers.config import Config, load_config
 from fraiseql_observers.errors import ServerUnsuitable
+from fraiseql_observers.inspector import queue_names
 from fraiseql_observers.worker.known_secrets import known_secrets
 from fraiseql_observers.worker.rules import ConfiguredRules
 
@@ -40,14 +40,13 @@ class Assembly:
     def __init__(self, path: str) -> None:
         self._path = path
         self.config, self.rules = self._read()
-        self._queue: RedisQueue | None = None
-        self._close_queue: Callable[[], None] | None = None
+        self._connection: assembly.Connection | None = None
 
     @property
     def queue(self) -> RedisQueue:
         """The queue, after `open_queue`."""
-        assert self._queue is not None, "the queue is opened first"
-        return self._queue
+        assert self._connection is not None, "the queue is opened first"
+        return self._connection.queue
 
     async def open_queue(self) -> ServerFacts:
         """Connect, and return what the server is and proves; an embedded server is started.
@@ -56,9 +55,9 @@ class Assembly:
             ConfigError: If an embedded server cannot be started.
             QueueError: If the server cannot be reached, refuses us, or must not hold jobs.
         """
-        if self._queue is None:
+        if self._connection is None:
             # In a thread, since the start of an embedded server blocks.
-            self._queue, self._close_queue = await asyncio.to_thread(assembly.connect, self.config)
+            self._connection = await asyncio.to_thread(assembly.open_connection, self.config)
         facts = None
         for name in self.config.worker.queues:
             facts = await self.queue.open(name)
@@ -66,13 +65,26 @@ class Assembly:
         self._check_durability(facts)
         return facts
 
+    async def revive_server(self) -> None:
+        """Start an embedded server again that has died; somebody has to, and a worker needs it.
+
+        Raises:
+            ConfigError: If its directory is gone.
+            QueueUnavailable: If it does not start.
+        """
+        if self._connection is not None:
+            await asyncio.to_thread(self._connection.ensure)
+
     async def read_gauges(self) -> dict[str, int]:
         """Ask the queue how many jobs are pending, and how many are dead letters.
+
+        All queues count that the configuration knows, so that every worker shows the same.
 
         Raises:
             QueueError: If it does not answer.
         """
-        shards = [shard for name in self.config.worker.queues for shard in await self.queue.stats(name)]
+        answers = await asyncio.gather(*(self.queue.stats(name) for name in self._queue_names))
+        shards = [shard for answer in answers for shard in answer]
         return {"pending": sum(s.pending for s in shards), "dead": sum(s.dead for s in shards)}
 
     def reload(self) -> ConfiguredRules:
@@ -85,13 +97,14 @@ class Assembly:
 
     def close(self) -> None:
         """Leave an embedded server to its other users."""
-        if self._close_queue is not None:
-            self._close_queue()
+        if self._connection is not None:
+            self._connection.close()
 
     def _read(self) -> tuple[Config, ConfiguredRules]:
         config = load_config(self._path)
         rules = ConfiguredRules(config, build_actions(config))
         redaction.hide(known_secrets(config))
+        self._queue_names = queue_names(config)
         return config, rules
 
     def _check_durability(self, facts: ServerFacts) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from importlib import import_module
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from fraiseql_observers import _core, logs
@@ -39,6 +37,8 @@ logger = logging.getLogger("fraiseql_observers.worker.child")
 PULSE_SECS: Final = 1.0
 #: Seconds that the gauges may take; the supervisor gives up a little later.
 GAUGES_SECS: Final = 0.7
+#: Seconds between two looks after an embedded server that does not answer.
+REVIVE_SECS: Final = 2.0
 #: Seconds that the interpreter gets to end by itself, exit handlers and all, when the work is done.
 END_SECS: Final = 3.0
 
@@ -67,6 +67,10 @@ class Child:
         self._must_leave = False
         self._runner: Runner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reviving: asyncio.Task[None] | None = None
+        #: Why this process should be replaced.
+        self._reason = ""
+        self._is_leaving = False
 
     async def run(self) -> ExitCode:
         """Run until there is an order or a reason to end."""
@@ -109,18 +113,23 @@ class Child:
             self._rules,
             grace_secs=self._config.worker.shutdown_timeout_secs,
             on_suspects=lambda: self._link.report(ReportKind.SUSPECTS),
-            on_stuck=self._replace_for_stuck,
+            on_stuck=self._replace_for,
         )
         limits = Limits(self._config.worker)
         runner.start()
         running = asyncio.ensure_future(runner.run())
         self._link.report(ReportKind.READY)
         while not running.done():
-            if (reason := limits.exceeded(runner.started)) is not None:
-                self._replace(reason)
+            reason = limits.exceeded(runner.started)
+            if reason is not None and runner.end(Ending.REPLACE):
+                self._reason = reason
+            self._report_leaving(runner)
+            if not feed.healthy and self._reviving is None:
+                self._reviving = self._in_background(self._revive_server())
             self._link.pulse(counters=_counters(), reachable=feed.healthy)
             await asyncio.wait([running], timeout=PULSE_SECS)
         ending = running.result()
+        self._report_leaving(runner)
         await self._rules.aclose()
         self._assembly.close()
         self._link.report(ReportKind.PULSE, counters=_counters(), reachable=feed.healthy)
@@ -132,13 +141,15 @@ class Child:
             case Ending.STOPPED | Ending.NO_SUSPECTS:
                 return ExitCode.DONE
 
-    def _replace_for_stuck(self, job: LeasedJob) -> None:
-        self._replace(f"a job of {job.observer or job.action_type} goes on after it was cancelled")
+    def _replace_for(self, job: LeasedJob) -> bool:
+        self._reason = f"a job of {job.observer or job.action_type} goes on though it was cancelled"
+        return True
 
-    def _replace(self, reason: str) -> None:
-        assert self._runner is not None, "only a runner gives reasons"
-        if self._runner.end(Ending.REPLACE):
-            self._link.report(ReportKind.LEAVING, reason=reason, jobs=self._runner.started)
+    def _report_leaving(self, runner: Runner) -> None:
+        """Say once that this process should be replaced, as soon as that is decided."""
+        if runner.ending is Ending.REPLACE and not self._is_leaving:
+            self._is_leaving = True
+            self._link.report(ReportKind.LEAVING, reason=self._reason, jobs=runner.started)
 
     def _obey(self, order: Order, argument: str) -> None:
         match order:
@@ -178,10 +189,20 @@ class Child:
             gauges = await asyncio.wait_for(self._assembly.read_gauges(), GAUGES_SECS)
         self._link.report(ReportKind.GAUGES, number=number, gauges=gauges)
 
-    def _in_background(self, work: Awaitable[None]) -> None:
+    async def _revive_server(self) -> None:
+        """Look after an embedded server that does not answer, once in a while."""
+        try:
+            await self._assembly.revive_server()
+        except (ConfigError, QueueError) as error:
+            logger.error("the embedded server cannot be started again: %s", error)
+        await asyncio.sleep(REVIVE_SECS)
+        self._reviving = None
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _unless_ended(self, work: Awaitable[Any]) -> None:
         """Wait for this work, or for the order to end, whichever comes first."""
@@ -269,11 +290,11 @@ def _ignore_group_signals() -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    if importlib.util.find_spec("uvloop") is None:
+    try:
+        import uvloop
+    except ImportError:
         return asyncio.new_event_loop
-    # By name, so that type checkers need no uvloop either.
-    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
-    return new_event_loop
+    return uvloop.new_event_loop
 
 
 def _end_now(code: int) -> None:

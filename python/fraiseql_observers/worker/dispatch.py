@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 from fraiseql_observers._core import Feed, LeasedJob
 from fraiseql_observers.errors import EventError
@@ -18,10 +18,6 @@ from fraiseql_observers.worker.contract import Rule, Rules
 from fraiseql_observers.worker.outcome import failure_of
 
 logger = logging.getLogger(__name__)
-
-#: Seconds that a cancelled task gets to end. One that goes on has swallowed the cancellation, or waits for a
-#: thread, which nothing can end.
-STUCK_SECS: Final = 5.0
 
 _TaskFactory = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -32,6 +28,8 @@ class Dispatcher:
     Args:
         feed: Where jobs come from and outcomes go.
         rules: What runs a job.
+        stuck_secs: How long a cancelled task may go on. One that takes longer has swallowed the cancellation, or
+            waits for a thread, which nothing can end.
         on_notice: Called with each notice of the feed.
         on_stuck: Called with each job whose task does not end though it was cancelled.
     """
@@ -41,10 +39,12 @@ class Dispatcher:
         feed: Feed,
         rules: Rules,
         *,
+        stuck_secs: float,
         on_notice: Callable[[str], None],
         on_stuck: Callable[[LeasedJob], object],
     ) -> None:
         self._feed = feed
+        self._stuck_secs = stuck_secs
         self._on_notice = on_notice
         self._on_stuck = on_stuck
         self._loop = asyncio.get_running_loop()
@@ -155,7 +155,7 @@ class Dispatcher:
         logger.warning("attempt %d is cancelled: %s", job.attempt, reason, extra=job_fields(job))
         task.cancel(reason)
         task.add_done_callback(lambda _: self._release_unstarted(key, job))
-        self._loop.call_later(STUCK_SECS, self._check_ended, key, job)
+        self._loop.call_later(self._stuck_secs, self._check_ended, key, job)
 
     def _release_unstarted(self, key: bytes, job: LeasedJob) -> None:
         """Report for a task that was cancelled before its first step, so that nothing of it has run."""
@@ -166,9 +166,7 @@ class Dispatcher:
     def _check_ended(self, key: bytes, job: LeasedJob) -> None:
         if key not in self._running or key in self._stuck:
             return
-        logger.error(
-            "goes on %.0f s after it was cancelled and keeps its slot", STUCK_SECS, extra=job_fields(job)
-        )
+        logger.error("goes on though it was cancelled, and keeps its slot", extra=job_fields(job))
         self._stuck.add(key)
         self._idle.set()
         self._on_stuck(job)

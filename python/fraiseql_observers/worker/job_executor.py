@@ -81,7 +81,7 @@ class JobExecutor:
             self._rules,
             grace_secs=self._config.worker.shutdown_timeout_secs,
             on_suspects=self._run_suspects,
-            on_stuck=self._end_without_slots,
+            on_stuck=self._has_lost_all_slots,
         )
 
     def _run_suspects(self) -> None:
@@ -96,6 +96,5 @@ class JobExecutor:
             self._suspects_runner.leave()
             await self._suspects
 
-    def _end_without_slots(self, _job: LeasedJob) -> None:
-        if self._runner is not None and self._runner.left_behind >= self._slots:
-            self._runner.end(Ending.REPLACE)
+    def _has_lost_all_slots(self, _job: LeasedJob) -> bool:
+        return self._runner is not None and self._runner.stuck >= self._slots

@@ -15,6 +15,10 @@ from fraiseql_observers.worker.shutdown import drain
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that a cancelled job gets to end before it counts as stuck.
+STUCK_SECS: Final = 5.0
+#: Seconds that it takes a drained runner to release jobs and to end its process.
+END_SECS: Final = 2.0
 #: Seconds without any suspect before their process ends: new ones then do not need a start of Python each.
 SUSPECTS_LINGER_SECS: Final = 1.0
 
@@ -40,7 +44,8 @@ class Runner:
         rules: What runs a job.
         grace_secs: How long running jobs may go on when the runner ends.
         on_suspects: Called when jobs wait that have to be run alone by another process.
-        on_stuck: Called when a job does not end though it was cancelled; its slot is lost to this process.
+        on_stuck: Called when a job does not end though it was cancelled; says whether the process has to be
+            replaced for the slot that it keeps.
     """
 
     def __init__(
@@ -50,12 +55,18 @@ class Runner:
         *,
         grace_secs: float,
         on_suspects: Callable[[], object],
-        on_stuck: Callable[[LeasedJob], object],
+        on_stuck: Callable[[LeasedJob], bool],
     ) -> None:
         self._feed = feed
         self._grace_secs = grace_secs
         self._on_suspects = on_suspects
-        self._dispatcher = Dispatcher(feed, rules, on_notice=self._take_notice, on_stuck=on_stuck)
+        self._on_stuck = on_stuck
+        # The core has the next attempt of a job in a thread wait for `shutdown_timeout_secs`: by then this process,
+        # and the thread with it, has to be gone. So finding it and finishing the others share that time.
+        self._stuck_secs = min(STUCK_SECS, grace_secs / 4)
+        self._dispatcher = Dispatcher(
+            feed, rules, stuck_secs=self._stuck_secs, on_notice=self._take_notice, on_stuck=self._end_stuck
+        )
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
@@ -105,9 +116,19 @@ class Runner:
         await self._dispatcher.until_unused()
 
     @property
+    def ending(self) -> Ending | None:
+        """How it ends, once that is decided."""
+        return self._ending.result() if self._ending.done() else None
+
+    @property
     def started(self) -> int:
         """How many jobs have been started."""
         return self._dispatcher.started
+
+    @property
+    def stuck(self) -> int:
+        """How many jobs have gone on though they were cancelled."""
+        return self._dispatcher.stuck
 
     @property
     def left_behind(self) -> int:
@@ -116,6 +137,10 @@ class Runner:
 
     async def _drain(self) -> None:
         await drain(self._feed, self._dispatcher, grace_secs=self._grace_secs, hurry=self._hurry)
+
+    def _end_stuck(self, job: LeasedJob) -> None:
+        if self._on_stuck(job) and self.end(Ending.REPLACE):
+            self._grace_secs = max(self._grace_secs - self._stuck_secs - END_SECS, 0.0)
 
     def _take_notice(self, notice: str) -> None:
         match notice.partition(":")[0]:

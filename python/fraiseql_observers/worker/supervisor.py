@@ -159,7 +159,7 @@ class Supervisor:
         return (
             f"fraiseql_observers {plan.version}, pid {os.getpid()}: "
             f"{processes} x {plan.concurrency} jobs at a time "
-            f"from {', '.join(plan.queues)} for {plan.observers} observers; "
+            f"from {', '.join(plan.queues)} for {plan.observers} {_plural(plan.observers, 'observer')}; "
             f"{facts['product']} {facts['version']}, durability {facts['durability']}; metrics {metrics}"
         )
 
@@ -220,6 +220,10 @@ class Supervisor:
         else:
             self._kill_at = time.monotonic() + LEAVE_GRACE_SECS
             self._crew.order(Order.LEAVE)
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _take_signals() -> int:

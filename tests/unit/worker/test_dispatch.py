@@ -6,14 +6,13 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
 from fraiseql_observers import redaction
-from fraiseql_observers._core import Feed
+from fraiseql_observers._core import Feed, LeasedJob
 from fraiseql_observers.errors import EventError, PermanentError, RetryableError
-from fraiseql_observers.worker import dispatch
 from fraiseql_observers.worker.contract import Rule
 from fraiseql_observers.worker.dispatch import Dispatcher
 from tests.unit.worker.fake_feed import FakeFeed, FakeJob
@@ -24,12 +23,14 @@ Handler = Callable[[Any], Awaitable[int | None]]
 class OneRule:
     """The same rule for every job, or none."""
 
-    names: ClassVar[set[tuple[str, int]]] = {("paid", 0)}
-
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
 
-    def find(self, _job: object) -> Rule | None:
+    @property
+    def names(self) -> set[tuple[str, int]]:
+        return {("paid", 0)}
+
+    def find(self, job: LeasedJob) -> Rule | None:
         return self.rule
 
 
@@ -41,7 +42,11 @@ class Bench:
         self.notices: list[str] = []
         self.stuck: list[Any] = []
         self.dispatcher = Dispatcher(
-            cast("Feed", self.feed), OneRule(rule), on_notice=self.notices.append, on_stuck=self.stuck.append
+            cast("Feed", self.feed),
+            OneRule(rule),
+            stuck_secs=0.01,
+            on_notice=self.notices.append,
+            on_stuck=self.stuck.append,
         )
         self.feed.start(self.dispatcher.on_wake)
 
@@ -264,9 +269,7 @@ def test_a_handler_that_finishes_in_spite_of_its_cancellation_has_succeeded() ->
     asyncio.run(run())
 
 
-def test_a_handler_that_ignores_its_cancellation_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "STUCK_SECS", 0.01)
-
+def test_a_handler_that_ignores_its_cancellation_is_stuck() -> None:
     async def run() -> None:
         may_end = asyncio.Event()
 

@@ -1,0 +1,93 @@
+"""Handlers that do not end: their attempts time out, their process is replaced, and others go on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import is_alive
+from tests.support.server import ServerProcess
+from tests.support.site import Site
+from tests.support.wait import wait_until
+
+WORKER = "[worker]\njob_timeout_secs = 1\nshutdown_timeout_secs = 5\nlease_duration_secs = 5\n"
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, server: ServerProcess, prefix: str) -> MakeSite:
+    """Make the site of a test, on the shared server."""
+
+    def make(*handlers: str, concurrency: int = 4) -> Site:
+        return Site(tmp_path, server.url, prefix, handlers=handlers, more=WORKER, concurrency=concurrency)
+
+    return make
+
+
+def test_a_handler_that_hangs_is_cancelled_at_the_timeout_and_tried_again(make_site: MakeSite) -> None:
+    site = make_site("slow")
+    with site.worker() as worker:
+        worker.ready()
+        [child] = worker.children()
+        site.publish("Slow", secs=60)
+        wait_until(lambda: site.stats().dead == 1, what="the last attempt")
+        assert site.count("start") == 4
+        seen = {
+            "job_attempts_failed_total/function/timeout": 4,
+            "job_failed_total/function/retries_exhausted": 1,
+        }
+        wait_until(lambda: worker.metrics().items() >= seen.items(), what="the counts")
+        assert worker.children() == [child], "one that can be cancelled needs no new process"
+        assert "is cancelled: timeout" in worker.log
+
+
+def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(make_site: MakeSite) -> None:
+    site = make_site("stubborn", "slow")
+    with site.worker() as worker:
+        worker.ready()
+        [child] = worker.children()
+        site.publish("Stubborn", secs=600)
+        wait_until(lambda: site.count("ignored") >= 1, what="the timeout")
+        site.publish("Slow", 3, secs=0.1)
+        wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=20, what="every job")
+        worker.wait_for_log("keeps its slot")
+        worker.wait_for_log("has ended to be replaced; the next starts in 0.0 s")
+        assert not is_alive(child)
+        assert worker.stop() == 0
+    assert site.stats().counters["completed"] == 4
+    assert site.stats().dead == 0
+
+
+def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: MakeSite) -> None:
+    site = make_site("threaded")
+    with site.worker() as worker:
+        worker.ready()
+        [child] = worker.children()
+        site.publish("Threaded", secs=15)
+        wait_until(lambda: site.count("start") == 2, deadline_secs=30, what="the second attempt")
+        first, second = site.evidence("start")
+        assert first["pid"] == child
+        assert second["pid"] != child
+        assert not is_alive(child), "the second attempt starts when the first thread is gone"
+        worker.send(signal.SIGTERM)
+        worker.send(signal.SIGTERM)
+        worker.wait()
+
+
+def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSite) -> None:
+    site = make_site("blocking", "slow")
+    with site.worker() as worker:
+        worker.ready()
+        [child] = worker.children()
+        site.publish("Blocking", secs=600)
+        wait_until(lambda: site.count("start") == 1, what="the start")
+        site.publish("Slow", 3, secs=0.1)
+        worker.wait_for_log("it is killed and replaced", deadline_secs=30)
+        wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=30, what="every job")
+        assert not is_alive(child)
+        assert worker.stop() == 0
+    assert site.stats().dead == 0

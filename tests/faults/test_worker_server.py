@@ -1,0 +1,89 @@
+"""The server goes away under a worker, for a moment or for good."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.embedded_place import EmbeddedPlace
+from tests.support.server import ServerProcess
+from tests.support.site import Site
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def site(tmp_path: Path, fresh_server: ServerProcess) -> Site:
+    """A site on a server of its own."""
+    more = "[worker]\nlease_duration_secs = 5\nshutdown_timeout_secs = 2\n"
+    return Site(tmp_path, fresh_server.url, "t", handlers=("slow",), more=more)
+
+
+def test_a_server_killed_and_started_again_loses_no_job(site: Site, fresh_server: ServerProcess) -> None:
+    with site.worker("--processes", "2") as worker:
+        worker.ready()
+        site.publish("Slow", 60, secs=0.3)
+        wait_until(lambda: site.count("end") >= 20, what="some jobs")
+        for _ in range(2):
+            fresh_server.kill()
+            worker.wait_for_log("queue_down")
+            wait_until(lambda: worker.get("/readyz")[0] == 503, what="the news")
+            assert worker.get("/healthz")[0] == 200
+            begun = time.monotonic()
+            shown = worker.metrics()
+            assert time.monotonic() - begun < 1.0
+            assert "job_queue_depth" not in shown
+            assert "job_queued_total" in shown
+            fresh_server.start()
+            wait_until(lambda: worker.get("/readyz")[0] == 200, deadline_secs=20, what="the reconnect")
+        wait_until(lambda: len(site.runs("end")) == 60, deadline_secs=40, what="every job")
+        wait_until(lambda: site.stats().counters.get("completed") == 60, what="their completion")
+        assert worker.stop() == 0
+    assert site.stats().dead == 0
+
+
+def test_outcomes_are_kept_while_the_server_is_away(site: Site, fresh_server: ServerProcess) -> None:
+    with site.worker() as worker:
+        worker.ready()
+        site.publish("Slow", 5, secs=1.0)
+        wait_until(lambda: site.count("start") == 5, what="the starts")
+        fresh_server.kill()
+        wait_until(lambda: site.count("end") == 5, what="the ends")
+        fresh_server.start()
+        wait_until(lambda: site.stats().counters.get("completed") == 5, deadline_secs=20, what="the acks")
+        assert set(site.runs("start").values()) == {1}
+        assert worker.stop() == 0
+
+
+def test_a_worker_ends_in_time_though_its_server_is_away(site: Site, fresh_server: ServerProcess) -> None:
+    with site.worker() as worker:
+        worker.ready()
+        site.publish("Slow", 2, secs=60)
+        wait_until(lambda: site.count("start") == 2, what="the starts")
+        fresh_server.kill()
+        worker.wait_for_log("queue_down")
+        begun = time.monotonic()
+        worker.send(signal.SIGTERM)
+        assert worker.wait() == 0
+        # The grace of 2 s, 2 s more, and the end of Python itself.
+        assert time.monotonic() - begun < 2 + 2 + 1.5
+        fresh_server.start()
+
+
+def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, place: EmbeddedPlace) -> None:
+    site = Site(tmp_path, place.url, "t", handlers=("slow",))
+    with site.worker() as worker:
+        worker.ready()
+        site.publish("Slow", 30, secs=0.3)
+        wait_until(lambda: site.count("end") >= 10, what="some jobs")
+        keeper, server = place.pids()
+        os.kill(keeper, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: len(site.runs("end")) == 30, deadline_secs=30, what="every job")
+        wait_until(lambda: site.stats().counters.get("completed") == 30, what="their completion")
+        place.pids()
+        assert worker.stop() == 0
+    assert site.stats().dead == 0
