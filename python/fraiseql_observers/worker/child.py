@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from fraiseql_observers import _core, logs
@@ -290,11 +292,11 @@ def _ignore_group_signals() -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
+    if importlib.util.find_spec("uvloop") is None:
         return asyncio.new_event_loop
-    return uvloop.new_event_loop
+    # By name, so that type checkers need no uvloop either.
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    return new_event_loop
 
 
 def _end_now(code: int) -> None:
