@@ -36,9 +36,9 @@ def setup(level: str, style: str, *, stream: TextIO | None = None) -> None:
         style: ``text``, ``json``, or ``auto``: text on a terminal, JSON elsewhere.
         stream: Standard error where it is not given.
     """
-    stream = stream or sys.stderr
-    as_text = style == "text" or (style == "auto" and stream is not None and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    out: TextIO = sys.stderr if stream is None else stream
+    as_text = style == "text" or (style == "auto" and out.isatty())
+    handler = logging.StreamHandler(out)
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:

@@ -1,29 +1,19 @@
-"""A machine that does random operations to the queue of a real server, to the one in memory, and to the model.
+"""A machine that does random operations to both queues and to the model.
 
 Operations are drawn by weight among those that can do something now: drawn evenly, most of them would meet an empty
-queue. After each, both queues must have answered the same and as the model says, every job must be in exactly one
-place, and the counters must add up.
+queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
-from typing import Any
 
-from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from redis import Redis
+from hypothesis.stateful import initialize, rule
 
-from fraiseql_observers._core import BlockingLane, MemoryQueue, QueueOptions, RedisQueue
-from fraiseql_observers.errors import QueueFull
-from tests.support.audit import LETTERS, Audit
-from tests.support.queue_model import Bounds, Kept, QueueModel, Source, Verdict
+from tests.property.both_queues import BOUNDS, START_MS, BothQueues, Worker
+from tests.support.queue_model import Kept, Source, Verdict
 
-BOUNDS = Bounds()
-#: The manual clock starts here, in ms since 1970.
-START_MS = 1_700_000_000_000
 #: Few ids, so that they meet again in every state.
 IDS = [bytes([n]) * 16 for n in range(1, 11)]
 FAILURE = b'{"reason":"crash_limit"}'
@@ -53,67 +43,8 @@ _passed_ms = st.sampled_from(
 )
 
 
-class Worker:
-    """What a worker process knows of itself."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.call = 0
-        self.want = 0
-        self.source: Source = "pending"
-
-
-class QueueMachine(RuleBasedStateMachine):
+class QueueMachine(BothQueues):
     """Drives both queues and the model; a subclass says where the server is."""
-
-    server: Redis
-    url: str
-    lanes = count()
-
-    def __init__(self) -> None:
-        super().__init__()
-        options = QueueOptions(
-            key_prefix="model",
-            shards=1,
-            batch_size=BOUNDS.batch_size,
-            max_pending=BOUNDS.max_pending,
-            dedupe_window_secs=BOUNDS.dedupe_window_ms // 1000,
-            completed_retention_secs=50,
-            completed_retention_max=5,
-            dead_letter_max=BOUNDS.dead_letter_max,
-            max_crashes=BOUNDS.max_crashes,
-            lease_duration_secs=BOUNDS.lease_ms // 1000,
-        )
-        queue = f"q{next(self.lanes)}"
-        self.tag = f"{{model:{queue}:0}}"
-        self.server.flushdb()
-        self.server.set(f"{self.tag}:clock", START_MS)
-        redis = RedisQueue(self.url, options, manual_clock=True)
-        redis.open_blocking(queue)
-        self.memory = MemoryQueue(options, now_ms=START_MS)
-        self.memory.open_blocking(queue)
-        self.on_server, self.in_memory = redis.lane_blocking(queue), self.memory.lane_blocking(queue)
-        self.model = QueueModel(BOUNDS, START_MS)
-        self.names = count()
-        self.workers = [self.new_worker() for _ in range(3)]
-        self.tokens: list[tuple[str, bytes, int]] = []
-        self.repeatable: dict[str, Callable[[], None]] = {}
-        self.audit = Audit.read(self.server, self.tag)
-        #: Whether the last operation went well, so that the end is worth a look.
-        self.sound = False
-
-    def new_worker(self) -> Worker:
-        """Make up a worker with an identity of its own."""
-        return Worker(f"{next(self.names):032x}")
-
-    def ask(self, step: str, *args: object) -> Any:
-        """Ask both queues the same; they must answer the same."""
-        again = step == "turn" and args[1] == self.model.calls.get(str(args[0]))
-        on_server = answer_of(self.on_server, step, args, again=again)
-        in_memory = answer_of(self.in_memory, step, args, again=again)
-        note(f"{step}{args} -> {on_server}")
-        assert on_server == in_memory, f"{step}: the server answers {on_server}, memory {in_memory}"
-        return on_server
 
     # -- what can be done now -----------------------------------------------------------------------------------
 
@@ -156,6 +87,7 @@ class QueueMachine(RuleBasedStateMachine):
             (2 * held, self.release),
             (1 * tokens, self.ack_stale),
             (1 * tokens, self.nack_stale),
+            (8 * bool(self.superseded()), self.report_superseded),
             (2 * bool(self.repeatable), self.repeat),
             (2 * bool(model.jobs), self.cancel),
             (5 * expired, self.reclaim_lost),
@@ -207,7 +139,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def ids_are_forgotten(self, _: st.DataObject) -> None:
         """Let a dedupe window pass while all workers live."""
-        for _window in range(2):
+        for _again in range(2):
             self.pass_time(BOUNDS.dedupe_window_ms)
             assert self.ask("rotate") == self.model.rotate()
         for worker in self.workers:
@@ -339,13 +271,36 @@ class QueueMachine(RuleBasedStateMachine):
         """Give some of the jobs back that a worker holds."""
         worker, tokens = self.holding(data)
         name, source = worker.name, worker.source
+        again = data.draw(st.booleans(), label="leases again")
         self.repeatable["release"] = lambda: self.give_back(name, tokens, source)
         self.give_back(name, tokens, source)
+        if again:
+            self.lease(worker, len(tokens), source)
 
     def give_back(self, name: str, tokens: list[Token], source: Source) -> None:
         """Release, if there is anything to release."""
         if tokens:
             assert self.ask("release", name, tokens, source) == self.model.release(name, tokens, source)
+
+    def superseded(self) -> list[tuple[str, bytes, int]]:
+        """List the tokens of jobs that the same worker has leased once more since."""
+        holders = {job.member: job.holder for job in self.model.in_place("running")}
+        return [
+            (name, member, call)
+            for name, member, call in self.tokens
+            if (holder := holders.get(member)) and holder[0] == name and holder[1] != call
+        ]
+
+    def report_superseded(self, data: st.DataObject) -> None:
+        """Report under the token of an earlier lease of a job that the same worker holds again."""
+        name, member, call = data.draw(st.sampled_from(self.superseded()), label="token")
+        match data.draw(st.sampled_from(["ack", "nack", "release"]), label="report"):
+            case "ack":
+                self.complete(name, [(member, call, b"{}")])
+            case "nack":
+                self.fail(name, [(member, call, data.draw(_verdict), b"", b"why", b"")])
+            case _:
+                self.give_back(name, [(member, call)], "pending")
 
     def repeat(self, data: st.DataObject) -> None:
         """Send the last call of some kind again, as after a lost reply, whatever happened since."""
@@ -426,12 +381,6 @@ class QueueMachine(RuleBasedStateMachine):
         """Move all clocks, usually forth."""
         self.pass_time(data.draw(_passed_ms, label="ms"))
 
-    def pass_time(self, ms: int) -> None:
-        """Move all clocks."""
-        self.model.now_ms += ms
-        self.server.set(f"{self.tag}:clock", self.model.now_ms)
-        self.memory.set_clock(self.model.now_ms)
-
     def server_restarts(self, _: st.DataObject) -> None:
         """Let both see a new run id, as after a failover."""
         self.server.hset(f"{self.tag}:meta", "run_id", "another")
@@ -457,57 +406,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert found["failure"] == job.failure
         assert found["crashes"] == self.model.crashes.get(id_, (0, 0))[0]
 
-    def look(self, _: st.DataObject | None = None) -> None:
+    def look(self, _: st.DataObject) -> None:
         """List and count everything there is."""
-        for listing in ("pending", "scheduled", "parked", "dead", "running"):
-            self.ask("list", listing, 0, 100)
-            self.ask("list", listing, 1, 2)
-        self.ask("recent", 3)
-        self.ask("stats")
-
-    # -- what must hold after each operation -----------------------------------------------------------------------
-
-    @invariant()
-    def check(self) -> None:
-        """Hold both queues to all that must be true now."""
-        self.sound = False
-        self.the_keys_keep_their_promises()
-        self.memory_holds_what_the_keys_hold()
-        self.the_model_agrees()
-        self.sound = True
-
-    def the_keys_keep_their_promises(self) -> None:
-        """Every job is in exactly one place, the counters add up, and nothing is left over."""
-        audit = self.audit = Audit.read(self.server, self.tag)
-        assert not audit.problems()
-        assert {name: audit.count(name) for name in self.model.counters} == self.model.counters
-
-    def memory_holds_what_the_keys_hold(self) -> None:
-        """Both hold the same, in the same order."""
-        audit, lane = self.audit, self.in_memory
-        entries = [member for letter in LETTERS for member in reversed(audit.pending[letter])]
-        entries += reversed(audit.suspects)
-        assert [member for member, _ in lane.list("pending", 0, 100)] == entries
-        for listing, ranked in (("scheduled", audit.scheduled), ("parked", audit.parked)):
-            assert lane.list(listing, 0, 100) == list(ranked.items())
-        assert lane.list("dead", 0, 100) == list(reversed(audit.dead.items()))
-        assert {member for member, _ in lane.list("running", 0, 100)} == {
-            m for h in audit.running.values() for m in h
-        }
-
-    def the_model_agrees(self) -> None:
-        """The model counts the same jobs and workers."""
-        stats = answer_of(self.in_memory, "stats", (), again=False)
-        places = ("scheduled", "parked", "running", "dead", "suspects")
-        expected: dict[str, object] = {place: len(self.model.in_place(place)) for place in places}
-        expected["pending"] = len(self.model.in_place("pending")) + len(self.model.in_place("suspects"))
-        expected["counters"] = self.model.counters
-        expected["workers"] = sorted((at_ms, name) for name, at_ms in self.model.leases.items())
-        if self.audit.ghosts:
-            # A cancelled suspect is still an entry of their list.
-            del expected["suspects"]
-        assert isinstance(stats, dict)
-        assert {name: stats[name] for name in expected} == expected
+        self.look_everywhere()
 
     def teardown(self) -> None:
         """Whatever happened, a healthy worker brings every job to an end."""
@@ -530,34 +431,5 @@ class QueueMachine(RuleBasedStateMachine):
             self.complete(worker.name, [(member, worker.call, b"{}") for member in held])
             self.the_keys_keep_their_promises()
         assert {job.place for job in self.model.jobs.values()} <= {"dead", "parked"}
-        self.look()
+        self.look_everywhere()
         self.check()
-
-
-def answer_of(lane: BlockingLane, step: str, args: tuple[object, ...], *, again: bool) -> object:
-    """The answer of one queue, in an order of its own where it has none: a turn asked again, members of sets."""
-    try:
-        answer = getattr(lane, step)(*args)
-    except QueueFull:
-        return "full"
-    match step:
-        case "turn":
-            jobs = [(lease.member, lease.bytes, lease.history) for lease in answer.leases]
-            assert all(lease.call == args[1] for lease in answer.leases)
-            facts: tuple[str, ...] = ("standing", "now_ms", "next_due_ms", "waiting", "suspects", "lost")
-            return {name: getattr(answer, name) for name in facts} | {"jobs": sorted(jobs) if again else jobs}
-        case "beat":
-            return answer[0], set(answer[1])
-        case "reclaim":
-            return answer[0], answer[1], set(answer[2]), answer[3]
-        case "list" if args[0] == "running":
-            return len(answer)
-        case "find":
-            facts = ("place", "time_ms", "holder", "member", "bytes", "history", "failure", "crashes")
-            return {name: getattr(answer, name) for name in facts}
-        case "stats":
-            facts = ("now_ms", "pending", "suspects", "scheduled", "parked", "running", "dead", "counters")
-            workers = sorted((expiry, name) for name, _, expiry in answer.workers)
-            return {name: getattr(answer, name) for name in facts} | {"workers": workers}
-        case _:
-            return answer

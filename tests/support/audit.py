@@ -53,7 +53,7 @@ class Audit:
     @classmethod
     def read(cls, server: Redis, tag: str) -> Self:
         """Read a lane in one transaction; `tag` is its hash tag with braces, such as ``{fraiseql:default:0}``."""
-        keys = sorted(bytes(key).decode() for key in server.scan_iter(f"{tag}:*"))
+        keys = sorted(str(key, "utf-8") if isinstance(key, bytes) else key for key in server.keys(f"{tag}:*"))
         names = {key.removeprefix(f"{tag}:") for key in keys}
         held = sorted(name for name in names if name.startswith("running:"))
         told = sorted(name for name in names if name.startswith("cancels:"))

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fraiseql_observers import assembly, redaction
 from fraiseql_observers.actions.registry import build_actions
 from fraiseql_observers.config import Config, load_config
-from fraiseql_observers.errors import ServerUnsuitable
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.inspector import queue_names
 from fraiseql_observers.worker.known_secrets import known_secrets
 from fraiseql_observers.worker.rules import ConfiguredRules
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import RedisQueue, ServerFacts
-
-
-#: What a server can prove, the weakest first.
-DURABILITIES: Final = ("memory", "process", "disk")
-
-_HOW_TO_GET: Final = {
-    "memory": "",
-    "process": "set appendonly yes on the server",
-    "disk": "set appendonly yes and appendfsync always on the server",
-}
 
 
 class Assembly:
@@ -62,7 +52,7 @@ class Assembly:
         for name in self.config.worker.queues:
             facts = await self.queue.open(name)
         assert facts is not None, "a worker has a queue, and its queue a server"
-        self._check_durability(facts)
+        require_durability(self.config.storage.durability, facts)
         return facts
 
     async def revive_server(self) -> None:
@@ -106,10 +96,3 @@ class Assembly:
         redaction.hide(known_secrets(config))
         self._queue_names = queue_names(config)
         return config, rules
-
-    def _check_durability(self, facts: ServerFacts) -> None:
-        wanted, found = self.config.storage.durability, facts.durability
-        if wanted != "auto" and DURABILITIES.index(found) < DURABILITIES.index(wanted):
-            raise ServerUnsuitable(
-                f"[storage] durability is {wanted}, but the server proves only {found}; {_HOW_TO_GET[wanted]}"
-            )

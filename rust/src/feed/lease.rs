@@ -23,8 +23,8 @@ const GROUPING: Duration = Duration::from_millis(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Outcomes that may wait to be written before nothing more is leased.
-const MOST_UNWRITTEN: usize = 4_000;
+/// Pause before listening again where that has failed.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the turns of one round have found.
 #[derive(Default)]
@@ -85,10 +85,13 @@ pub(super) async fn settle(shared: &Shared) {
 
 fn wanted(shared: &Shared) -> usize {
     let inner = shared.inner();
-    if shared.stopping() || inner.outbox.len() + inner.writing > MOST_UNWRITTEN {
+    if shared.stopping() {
         0
     } else {
-        inner.free
+        // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
+        inner
+            .free
+            .saturating_sub(inner.outbox.len() + inner.writing)
     }
 }
 
@@ -127,7 +130,7 @@ async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
 async fn gather_room(shared: &Shared) {
     let half = shared.options.slots.div_ceil(2);
     let grouped = async {
-        while shared.inner().free < half {
+        while wanted(shared) < half {
             shared.room.notified().await;
         }
     };
@@ -163,7 +166,11 @@ pub(super) async fn listen(shared: Arc<Shared>) {
                     let _ = shared.engine.pass_on_wake(lane).await;
                 }
             }
-            Err(_) => sleep(FIRST_PAUSE.max(shared.options.poll_interval)).await,
+            // However seldom the queue is polled: a wake-up call that waits there shall be heard.
+            Err(_) => tokio::select! {
+                () = sleep(LISTEN_AGAIN) => {}
+                () = shared.until_stopping() => break,
+            },
         }
     }
 }

@@ -107,7 +107,10 @@ async fn write(shared: &Shared, lane: usize, incarnation: &Incarnation, batch: B
 }
 
 /// Repeats a call until it is answered; says whether an earlier try may have been done. Nothing comes back where the feed
-/// was closed, or where the queue will never take it: the lease then runs out, and the job runs again.
+/// was closed: the lease then runs out, and the job runs again.
+///
+/// What the queue refuses is repeated too. While this worker beats, its lease does not run out, so that a job whose outcome
+/// was dropped would stay where it is; and what is refused for good, a key of another type say, a person can put right.
 async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     shared: &Shared,
     changes: usize,
@@ -115,11 +118,11 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
 ) -> (Option<T>, bool) {
     let mut pause = FIRST_PAUSE;
     let mut repeated = false;
+    let mut refused = String::new();
     loop {
         match call().await {
             Ok(value) => {
-                let mut inner = shared.inner();
-                inner.writing = inner.writing.saturating_sub(changes);
+                written(shared, changes);
                 return (Some(value), repeated);
             }
             Err(error) if error.transient() || matches!(error, QueueError::Refused(_)) => {
@@ -127,10 +130,13 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
                 shared.note_health(Err(&error));
             }
             Err(error) => {
-                shared.notice(format!("outcome_refused: {error}"));
-                let mut inner = shared.inner();
-                inner.writing = inner.writing.saturating_sub(changes);
-                return (None, repeated);
+                // A script may have stopped half-way.
+                repeated = true;
+                let text = error.to_string();
+                if text != refused {
+                    shared.notice(format!("outcome_refused: {text}"));
+                    refused = text;
+                }
             }
         }
         if shared.closed() {
@@ -142,4 +148,13 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
         }
         pause = LONGEST_PAUSE.min(pause * 2);
     }
+}
+
+/// Notes that changes have left our hands, so that their slots can be filled.
+fn written(shared: &Shared, changes: usize) {
+    let mut inner = shared.inner();
+    inner.writing = inner.writing.saturating_sub(changes);
+    drop(inner);
+    shared.room.notify_one();
+    shared.listen_again.notify_one();
 }

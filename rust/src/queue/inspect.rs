@@ -252,7 +252,7 @@ impl RedisQueue {
             (number()?, number()?, number()?, number()?, number()?);
         let mut counters = Vec::new();
         for (name, value) in reply::pairs(reply::next(&mut items)?)? {
-            let name = reply::text(name)?;
+            let name = reply::shown(name)?;
             if COUNTERS.contains(&name.as_str()) {
                 counters.push((name, reply::int(&value)?));
             }
@@ -265,11 +265,11 @@ impl RedisQueue {
         counters.sort();
         let mut who = std::collections::HashMap::new();
         for (name, info) in reply::pairs(reply::next(&mut items)?)? {
-            who.insert(reply::text(name)?, reply::text(info)?);
+            who.insert(reply::shown(name)?, reply::shown(info)?);
         }
         let mut workers = Vec::new();
         for (name, expiry) in reply::pairs(reply::next(&mut items)?)? {
-            let name = reply::text(name)?;
+            let name = reply::shown(name)?;
             let info = who.remove(&name).unwrap_or_default();
             workers.push((Incarnation::named(name), info, reply::int(&expiry)?));
         }
@@ -315,7 +315,7 @@ impl RedisQueue {
                         .arg(key)
                         .arg(listed.len().cast_signed() - wanted.cast_signed())
                         .arg(-1);
-                    let page = reply::members(self.read(&step, &command).await?)?;
+                    let page = reply::stored_members(self.read(&step, &command).await?)?;
                     listed.extend(
                         page.into_iter()
                             .rev()
@@ -327,7 +327,7 @@ impl RedisQueue {
                 for incarnation in self.incarnations(&step).await? {
                     let mut command = redis::cmd("HKEYS");
                     command.arg(k.running(&incarnation));
-                    let held = reply::members(self.read(&step, &command).await?)?;
+                    let held = reply::stored_members(self.read(&step, &command).await?)?;
                     listed.extend(held.into_iter().map(|member| Listed { member, time_ms: 0 }));
                 }
             }
@@ -347,11 +347,13 @@ impl RedisQueue {
                     .arg(0)
                     .arg(wanted.cast_signed() - 1)
                     .arg("WITHSCORES");
-                for (member, score) in reply::pairs(self.read(&step, &command).await?)? {
-                    listed.push(Listed {
-                        member: reply::member(member)?,
-                        time_ms: reply::int(&score)?,
-                    });
+                for (entry, score) in reply::pairs(self.read(&step, &command).await?)? {
+                    if let Ok(member) = reply::member(entry) {
+                        listed.push(Listed {
+                            member,
+                            time_ms: reply::int(&score)?,
+                        });
+                    }
                 }
             }
         }

@@ -143,10 +143,16 @@ impl Link {
                 if error.code() == Some("NOSCRIPT") {
                     return Err(CallError::NoScript);
                 }
-                if error.is_io_error() || error.is_connection_dropped() || moved_away(&error) {
+                let lost = error.is_io_error() || error.is_connection_dropped();
+                if lost || moved_away(&error) {
                     self.forget(live).await;
                 }
-                Err(CallError::Queue(self.classify(&error, true)))
+                let error = self.classify(&error, true);
+                Err(if lost {
+                    CallError::Lost(error)
+                } else {
+                    CallError::Queue(error)
+                })
             }
             Err(_) => {
                 self.forget(live).await;
@@ -158,6 +164,26 @@ impl Link {
                 Err(CallError::Queue(QueueError::Unconfirmed(text)))
             }
         }
+    }
+
+    /// As [`Link::call`], for a command that only reads. That a connection was lost shows when it is next used; what
+    /// changes nothing is then asked once more, on a new one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Link::call`] and [`Link::live`].
+    pub async fn ask(
+        &self,
+        live: &Live,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
+        let result = self.call(live, command, limit).await;
+        if matches!(&result, Err(CallError::Lost(_))) {
+            let again = self.live().await.map_err(CallError::Queue)?;
+            return self.call(&again, command, limit).await;
+        }
+        result
     }
 
     /// Gives up a connection, unless a newer one has taken its place already.
@@ -241,8 +267,22 @@ async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<V
 pub enum CallError {
     /// The server has forgotten the script; nothing was done.
     NoScript,
+    /// The connection was lost, before or after the command reached the server.
+    Lost(QueueError),
     /// Everything else.
     Queue(QueueError),
+}
+
+impl CallError {
+    /// What it means for who called. Where no script was called, none can be forgotten.
+    pub fn into_queue_error(self) -> QueueError {
+        match self {
+            Self::NoScript => {
+                QueueError::Corrupt("a plain command was answered with NOSCRIPT".to_owned())
+            }
+            Self::Lost(error) | Self::Queue(error) => error,
+        }
+    }
 }
 
 /// Whether the reply says that another server has to be asked, which only a new connection can find.

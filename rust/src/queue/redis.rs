@@ -153,17 +153,12 @@ impl RedisQueue {
             .await
     }
 
-    /// A command of one key that is no step: only reads use it.
+    /// A command of one key that is no step, and that does no harm when it is done twice.
     pub(super) async fn read(&self, step: &Step, command: &Cmd) -> Result<Value, QueueError> {
         self.commands
-            .call(&step.live, command, REPLY_TIMEOUT)
+            .ask(&step.live, command, REPLY_TIMEOUT)
             .await
-            .map_err(|error| match error {
-                CallError::Queue(error) => error,
-                CallError::NoScript => {
-                    QueueError::Corrupt("a plain command was answered with NOSCRIPT".to_owned())
-                }
-            })
+            .map_err(CallError::into_queue_error)
     }
 
     /// Stores jobs, each once; at most `batch_size` jobs.
@@ -281,7 +276,7 @@ impl RedisQueue {
         )?;
         let alive = reply::int(&reply::next(&mut items)?)? == 1;
         reply::next(&mut items)?;
-        let cancelled = items.next().map_or(Ok(Vec::new()), reply::members)?;
+        let cancelled = items.next().map_or(Ok(Vec::new()), reply::stored_members)?;
         Ok(Beat { alive, cancelled })
     }
 
@@ -707,8 +702,7 @@ impl RedisQueue {
         command.arg(WAIT_SECS);
         match self.waits.call(&live, &command, WAIT_DEADLINE).await {
             Ok(value) => Ok(!matches!(value, Value::Nil)),
-            Err(CallError::Queue(error)) => Err(error),
-            Err(CallError::NoScript) => Ok(false),
+            Err(error) => Err(error.into_queue_error()),
         }
     }
 

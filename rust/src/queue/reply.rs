@@ -63,12 +63,24 @@ pub(super) fn text(value: Value) -> Result<String, QueueError> {
     String::from_utf8(bytes(value)?.into()).map_err(|_| unexpected("a text"))
 }
 
+/// A text to be shown: what is none is shown as far as it is one.
+pub(super) fn shown(value: Value) -> Result<String, QueueError> {
+    Ok(String::from_utf8_lossy(&bytes(value)?).into_owned())
+}
+
 pub(super) fn member(value: Value) -> Result<Member, QueueError> {
     Member::from_bytes(&bytes(value)?).ok_or_else(|| unexpected("a member"))
 }
 
 pub(super) fn members(value: Value) -> Result<Vec<Member>, QueueError> {
     array(value)?.map(member).collect()
+}
+
+/// The members of what is stored, without entries that foreign hands have put among them.
+pub(super) fn stored_members(value: Value) -> Result<Vec<Member>, QueueError> {
+    Ok(array(value)?
+        .filter_map(|entry| member(entry).ok())
+        .collect())
 }
 
 /// One digit per job, in the order of the call.

@@ -28,6 +28,14 @@ pub enum Script {
     Stats,
 }
 
+impl Script {
+    /// Whether a call may simply be made again where its connection was lost, which shows only when it is next used:
+    /// what changes nothing, and the beat, of which the second says what the first has said.
+    const fn may_run_twice(self) -> bool {
+        matches!(self, Self::Find | Self::Stats | Self::Beat)
+    }
+}
+
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
 const FILES: [(Script, &str); 17] = [
@@ -121,14 +129,20 @@ impl Scripts {
         script: Script,
         command: &Cmd,
     ) -> Result<Value, QueueError> {
-        match link.call(live, command, REPLY_TIMEOUT).await {
+        let mut live = live.clone();
+        let mut result = link.call(&live, command, REPLY_TIMEOUT).await;
+        if script.may_run_twice() && matches!(&result, Err(CallError::Lost(_))) {
+            live = link.live().await?;
+            result = link.call(&live, command, REPLY_TIMEOUT).await;
+        }
+        match result {
             Ok(value) => Ok(value),
-            Err(CallError::Queue(error)) => Err(error),
+            Err(CallError::Lost(error) | CallError::Queue(error)) => Err(error),
             Err(CallError::NoScript) => {
                 let mut load = redis::cmd("SCRIPT");
                 load.arg("LOAD").arg(&self.entry(script).1);
-                self.plain(link, live, &load).await?;
-                self.plain(link, live, command).await
+                self.plain(link, &live, &load).await?;
+                self.plain(link, &live, command).await
             }
         }
     }
@@ -137,11 +151,11 @@ impl Scripts {
         link.call(live, command, REPLY_TIMEOUT)
             .await
             .map_err(|error| match error {
-                CallError::Queue(error) => error,
                 // Somebody flushes the scripts faster than we load them.
                 CallError::NoScript => {
                     QueueError::Unavailable("the server forgets its scripts".to_owned())
                 }
+                error => error.into_queue_error(),
             })
     }
 
@@ -159,6 +173,12 @@ mod tests {
         for (place, (script, text)) in FILES.iter().enumerate() {
             assert_eq!(*script as usize, place);
             assert!(text.starts_with("#!lua"), "{script:?} has no flags line");
+            let reads = text.starts_with("#!lua flags=no-writes\n");
+            assert_eq!(
+                script.may_run_twice(),
+                reads || *script == Script::Beat,
+                "{script:?}"
+            );
         }
     }
 }

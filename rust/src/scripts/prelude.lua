@@ -9,6 +9,23 @@ local function id_of(member)
   return string.sub(member, 1, 16)
 end
 
+-- Whether an entry can be one of ours. What foreign hands have put in is dropped, never moved on: an error in the
+-- middle of a script would leave the jobs beside it nowhere.
+local function is_member(entry)
+  return #entry == 17 and string.find('chdl', string.sub(entry, 17), 1, true) ~= nil
+end
+
+-- Splits entries into members and the number of those that are none.
+local function only_members(entries)
+  local members = {}
+  for i = 1, #entries do
+    if is_member(entries[i]) then
+      members[#members + 1] = entries[i]
+    end
+  end
+  return members, #entries - #members
+end
+
 -- Puts up to `count` wake tokens on the list that idle workers block on.
 local function wake(list, count)
   local wanted = math.min(count, MAX_TOKENS) - redis.call('LLEN', list)
@@ -76,7 +93,8 @@ local function record(recent, meta, now, records, max, keep_ms)
   end
   local oldest = redis.call('XRANGE', recent, '-', '+', 'COUNT', 2)
   for i = 1, #oldest do
-    local count, at = tonumber(oldest[i][2][2]), tonumber(oldest[i][2][4])
+    -- An entry of foreign hands counts for nothing and is as old as can be.
+    local count, at = tonumber(oldest[i][2][2]) or 0, tonumber(oldest[i][2][4]) or 0
     if total - count < max and now - at < keep_ms then
       break
     end

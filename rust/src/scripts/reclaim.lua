@@ -30,10 +30,19 @@ end
 redis.call('SCARD', KEYS[14])
 redis.call('SCARD', KEYS[15])
 redis.call('LLEN', KEYS[21])
-local members = redis.call('HRANDFIELD', KEYS[2], most) or {}
+local fields = redis.call('HRANDFIELD', KEYS[2], most) or {}
+local members, strangers = only_members(fields)
 -- Hashes have no order, but what a call does must not depend on chance.
 table.sort(members)
 local again, buried = {}, {}
+if strangers > 0 then
+  for i = 1, #fields do
+    if not is_member(fields[i]) then
+      redis.call('HDEL', KEYS[2], fields[i])
+    end
+  end
+  redis.call('HINCRBY', KEYS[18], 'orphans', strangers)
+end
 for i = 1, #members do
   local member = members[i]
   local id = id_of(member)
@@ -41,9 +50,9 @@ for i = 1, #members do
   local count = 1
   local before = redis.call('HGET', KEYS[9], id)
   if before then
-    local split = string.find(before, ':', 1, true)
-    if now - tonumber(string.sub(before, split + 1)) < tonumber(ARGV[6]) then
-      count = tonumber(string.sub(before, 1, split - 1)) + 1
+    local crashes, at = string.match(before, '^(%d+):(%d+)$')
+    if crashes and now - tonumber(at) < tonumber(ARGV[6]) then
+      count = tonumber(crashes) + 1
     end
   end
   if count >= tonumber(ARGV[5]) then

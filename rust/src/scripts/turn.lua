@@ -22,21 +22,32 @@ if not lease then
   return {0, now}
 end
 local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, batch)
-local lost = redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, 4)
+local lost, strangers = {}, {}
+for _, name in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, 4)) do
+  local list = string.find(name, '[^!-~]') and strangers or lost
+  list[#list + 1] = name
+end
 local left = {}
 for letter, list in pairs(lists) do
   left[letter] = redis.call('LLEN', list)
 end
 local ghosts = redis.call('HLEN', KEYS[10])
-local last = tonumber(redis.call('HGET', KEYS[13], ARGV[1]) or '-1')
-local cursor = tonumber(redis.call('HGET', KEYS[11], 'cursor') or '0')
+local last = tonumber(redis.call('HGET', KEYS[13], ARGV[1]) or '-1') or -1
+local cursor = tonumber(redis.call('HGET', KEYS[11], 'cursor') or '0') or 0
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[8])
 redis.call('HLEN', KEYS[9])
 redis.call('LLEN', KEYS[12])
 
+local orphans = #strangers
+if #strangers > 0 then
+  redis.call('ZREM', KEYS[2], unpack(strangers))
+end
 if #due > 0 then
   redis.call('ZREM', KEYS[1], unpack(due))
+  local dropped
+  due, dropped = only_members(due)
+  orphans = orphans + dropped
   put_at_head(lists, due)
   for i = 1, #due do
     local letter = string.sub(due[i], 17)
@@ -53,7 +64,7 @@ local function lease_members(popped, list)
   for i = 1, #popped do
     local count = ghosts > 0 and redis.call('HGET', KEYS[10], popped[i])
     if count then
-      if tonumber(count) > 1 then
+      if (tonumber(count) or 1) > 1 then
         redis.call('HINCRBY', KEYS[10], popped[i], -1)
       else
         redis.call('HDEL', KEYS[10], popped[i])
@@ -75,9 +86,9 @@ local function lease_members(popped, list)
   local past = redis.call('HMGET', KEYS[9], unpack(ids))
   local run = {}
   for i = 1, #kept do
-    if not found[i] then
+    if not found[i] or not is_member(kept[i]) then
       -- An entry without bytes belongs to no job: only foreign hands can have made it.
-      redis.call('HINCRBY', KEYS[11], 'orphans', 1)
+      orphans = orphans + 1
     elseif #members > 0 and size + #found[i] > max_bytes then
       for j = #kept, i, -1 do
         redis.call('RPUSH', list, kept[j])
@@ -170,6 +181,9 @@ if #members > 0 and call > last then
   redis.call('HSET', KEYS[13], ARGV[1], ARGV[2])
 end
 
+if orphans > 0 then
+  redis.call('HINCRBY', KEYS[11], 'orphans', orphans)
+end
 local waiting = 0
 for _, letter in ipairs({'c', 'h', 'd', 'l'}) do
   waiting = waiting + redis.call('LLEN', lists[letter])

@@ -1,0 +1,98 @@
+"""Workers that stand still: longer than their lease, shorter, and with the interpreter held."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.handlers import counters_path
+from tests.support.queue_under_test import QueueUnderTest, act
+from tests.support.runs import Runs
+from tests.support.server import ServerProcess
+from tests.support.wait import wait_until
+from tests.support.worker_process import WorkerProcess
+
+SLOTS = 4
+LEASE_SECS = 5
+WORKER = f"lease_duration_secs = {LEASE_SECS}\njob_timeout_secs = 60"
+
+
+def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTest:
+    """Configure a queue with the shortest lease."""
+    return QueueUnderTest(folder, server.url, prefix, worker=WORKER, worker_concurrency=SLOTS)
+
+
+@pytest.mark.timeout(180)
+def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """What it was running ends twice but completes once, and what it had not begun it leaves to the other worker."""
+    queue = queue_for(server, prefix, tmp_path)
+    gate = tmp_path / "gate"
+    labels = [str(number) for number in range(SLOTS)]
+    with WorkerProcess(queue.config, environment=runs.environment, name="frozen") as frozen:
+        (child,) = frozen.children()
+        # One call leases all four; the first blocks the event loop, so that the others are held but not begun.
+        job_ids = queue.publish([act(label, "block", gate=str(gate)) for label in labels])
+        wait_until(lambda: runs.starts() and queue.stats().running == SLOTS, what="the leases")
+        with frozen.frozen():
+            gate.touch()
+            with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
+                queue.wait_until_completed(SLOTS)
+                assert queue.count("reclaimed") == SLOTS
+                woken_after = len(runs.notes())
+                assert other.stop() == 0
+        wait_until(
+            lambda: [note for note in runs.ends() if note.pid == child], what="the end of the late handler"
+        )
+        # It works on, under another lease, with jobs that come now.
+        after = queue.publish([act("after")])
+        queue.wait_until_completed(SLOTS + 1)
+        assert frozen.stop() == 0
+
+    late = runs.notes()[woken_after:]
+    assert [(note.what, note.label) for note in late if note.label != "after"] == [("end", runs.starts()[0].label)]
+    assert sorted(note.label for note in runs.starts()) == sorted([*labels, runs.starts()[0].label, "after"])
+    assert {note.attempt for note in runs.notes()} == {1}
+    assert queue.count("completed") == SLOTS + 1
+    assert [queue.view(job).state for job in [*job_ids, *after]] == ["completed"] * (SLOTS + 1)
+    assert json.loads(counters_path(tmp_path / "runs", child).read_bytes())["lease_lost"] == SLOTS
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_that_is_frozen_for_half_its_lease_repeats_nothing(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """Another worker waits all the while and takes nothing."""
+    queue = queue_for(server, prefix, tmp_path)
+    gate = tmp_path / "gate"
+    with WorkerProcess(queue.config, environment=runs.environment, name="frozen") as frozen:
+        queue.publish([act(str(number), "wait", gate=str(gate)) for number in range(SLOTS)])
+        wait_until(lambda: len(runs.starts()) == SLOTS, what="the starts")
+        with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
+            before = queue.stats().now_ms
+            with frozen.frozen():
+                wait_until(lambda: queue.stats().now_ms - before > LEASE_SECS * 500, what="half a lease")
+            gate.touch()
+            queue.wait_until_completed(SLOTS)
+            assert (frozen.stop(), other.stop()) == (0, 0)
+    assert len(runs.starts()) == SLOTS
+    assert queue.count("reclaimed") == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """Beats need no interpreter: nobody else gets the job, and its ack is good."""
+    queue = queue_for(server, prefix, tmp_path)
+    with WorkerProcess(queue.config, environment=runs.environment, name="held") as held:
+        queue.publish([act("held", "hold", secs=LEASE_SECS + 3)])
+        wait_until(lambda: runs.starts(), what="the start")
+        with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
+            queue.wait_until_completed(1)
+            assert (held.stop(), other.stop()) == (0, 0)
+    assert [note.what for note in runs.notes()] == ["start", "end"]
+    assert queue.count("reclaimed") == 0

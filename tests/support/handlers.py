@@ -1,0 +1,75 @@
+"""Handlers that do to their worker what a test asks for in the event's data.
+
+``data.do`` names what to do, ``data.label`` is the test's name for the job, and a gate is a file that opens when
+it exists. Importing this module makes a child leave its counters behind when it ends in good order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import ctypes
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from fraiseql_observers import _core
+from fraiseql_observers.actions.base import ActionContext
+from fraiseql_observers.events import EntityEvent
+from tests.support.runs import RUNS_VARIABLE, write_note
+
+#: Seconds between two looks at a gate.
+_POLL_SECS: Final = 0.01
+#: How a process that a handler ends ends.
+POISON_EXIT_CODE: Final = 13
+
+
+async def nothing(event: EntityEvent, context: ActionContext) -> None:
+    """Succeed at once, leaving no trace."""
+
+
+async def act(event: EntityEvent, context: ActionContext) -> None:
+    """Note the start, do what the event says on the event loop, note the end."""
+    data = event.data
+    _note("start", event, context)
+    match data["do"]:
+        case "note":
+            await asyncio.sleep(data.get("secs", 0.0))
+        case "wait":
+            while not Path(data["gate"]).exists():
+                await asyncio.sleep(_POLL_SECS)
+        case "block":
+            # The whole event loop waits with it, as it does for a handler that computes.
+            while not Path(data["gate"]).exists():
+                time.sleep(_POLL_SECS)  # noqa: ASYNC251 - the fault itself
+        case "hold":
+            # Called through `PyDLL`, sleep keeps the interpreter's lock: no other thread of Python runs.
+            ctypes.PyDLL(None).sleep(data["secs"])
+        case "exit":
+            os._exit(POISON_EXIT_CODE)
+        case "segfault":
+            ctypes.string_at(0)
+        case "fail":
+            raise RuntimeError(data["text"])
+        case _:
+            pass
+    _note("end", event, context)
+
+
+def _note(what: str, event: EntityEvent, context: ActionContext) -> None:
+    write_note(what, job=str(context.job_id), label=str(event.data["label"]), attempt=context.attempt)
+
+
+def counters_path(runs: Path, pid: int) -> Path:
+    """Where the child with this process id leaves its counters."""
+    return runs.with_name(f"{runs.name}.counters-{pid}")
+
+
+def _leave_counters() -> None:
+    runs = os.environ.get(RUNS_VARIABLE)
+    if runs is not None:
+        counters_path(Path(runs), os.getpid()).write_bytes(_core.counters_snapshot())
+
+
+atexit.register(_leave_counters)
