@@ -1,9 +1,9 @@
 """How soon does a handler start: after an enqueue to an idle queue, and after a delayed job is due?
 
-A server of its own (`embedded://`, append-only file, `everysec`) and one worker process with every setting at its default.
-Its handler sends the time at which it was called to a socket of this program, which enqueues the next job only when the
-worker is idle again. Both programs read the same clocks of the machine. Each run checks that every job was started once,
-and no delayed job early.
+A server of its own (`embedded://`, append-only file, `everysec`) and one worker process with all settings at their
+defaults. Its handler sends the time at which it was called to a socket of this program, which enqueues the next job
+only when the worker is idle again. Both programs read the same clocks of the machine. Each run checks that every job
+was started once, and no delayed job early.
 
     python benches/system/latency.py             2,000 jobs at once, 300 of each delay
     python benches/system/latency.py --quick     100 and 10, to see that it works; no figures to keep

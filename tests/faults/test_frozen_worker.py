@@ -94,7 +94,7 @@ def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
     queue = queue_for(server, prefix, tmp_path)
     with WorkerProcess(queue.config, environment=runs.environment, name="held") as held:
         queue.publish([act("held", "hold", secs=LEASE_SECS + 3)])
-        wait_until(lambda: runs.starts(), what="the start")
+        wait_until(runs.starts, what="the start")
         with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
             queue.wait_until_completed(1)
             assert (held.stop(), other.stop()) == (0, 0)

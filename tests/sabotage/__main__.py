@@ -1,9 +1,10 @@
-"""Do the tests catch what they are there for? Each of five mistakes is planted in a copy of the tree, and its test is run.
+"""Do the tests catch what they are there for? Five mistakes are planted in a copy of the tree, one after the other.
 
-A mistake counts as caught only if its test passes without it. The sources that are worked on stay as they are, and so
-does their environment: the copy has an extension of its own, built with the same profile.
+The test that has to catch each is then run. A mistake counts as caught only if its test passes without it. The
+sources that are worked on stay as they are, and so does their environment: the copy has an extension of its own,
+built with the same profile.
 
-    python -m tests.sabotage            all of them, about five minutes
+    python -m tests.sabotage            all of them, about six minutes
     python -m tests.sabotage 2 4        the second and the fourth
 
 ends with 1 where a mistake was not caught.
@@ -45,7 +46,7 @@ def copy_tree(tree: Path) -> None:
 def build(tree: Path) -> None:
     """Build the extension of a tree, and put it where Python finds it."""
     with tempfile.TemporaryDirectory() as wheels:
-        subprocess.run(
+        built = subprocess.run(
             [
                 *(sys.executable, "-m", "maturin", "build", "--quiet", "--profile", "dev"),
                 *("--interpreter", sys.executable, "--out", wheels),
@@ -54,8 +55,12 @@ def build(tree: Path) -> None:
             # What the tree depends on has been built already.
             env={**os.environ, "CARGO_TARGET_DIR": str(_REPOSITORY / "target")},
             stdout=subprocess.DEVNULL,
-            check=True,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
+        if built.returncode != 0:
+            raise SystemExit(f"the extension could not be built:\n{built.stderr}")
         (wheel,) = Path(wheels).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             (extension,) = [name for name in archive.namelist() if Path(name).match("_core.*so")]

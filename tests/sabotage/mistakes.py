@@ -63,8 +63,8 @@ MISTAKES = (
     Mistake(
         "an enqueue does not look whether the job is known",
         "rust/src/scripts/enqueue.lua",
-        "  if ended[i] == 0 and ended_before[i] == 0 and redis.call('HSETNX', KEYS[1], id, ARGV[3 + 2 * n + i]) == 1 then\n",
-        "  if redis.call('HSET', KEYS[1], id, ARGV[3 + 2 * n + i]) >= 0 then\n",
+        "if ended[i] == 0 and ended_before[i] == 0 and redis.call('HSETNX', KEYS[1], id, ARGV[3 + 2 * n + i]) == 1",
+        "if redis.call('HSET', KEYS[1], id, ARGV[3 + 2 * n + i]) >= 0",
         "tests/faults/test_volume.py::test_events_published_again_after_their_jobs_are_done_make_no_job",
     ),
     Mistake(
