@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 from fraiseql_observers._core import EntityEvent, MemoryQueue, ProcessSummary, RedisQueue
 from fraiseql_observers.assembly import add_rule, build_pipeline, connect
 from fraiseql_observers.buffer import EventBuffer
+from fraiseql_observers.durability import require_durability
 from fraiseql_observers.errors import QueueError
 from fraiseql_observers.matching import EventMatcher
 
 if TYPE_CHECKING:
+    from fraiseql_observers._core import ServerFacts
     from fraiseql_observers.config import Config
     from fraiseql_observers.definition import ObserverDefinition
 
@@ -66,6 +68,8 @@ class _Rules:
         self.queue = queue
         self.matcher = EventMatcher.build(config.observers)
         self.pipeline = build_pipeline(config, self.matcher, queue)
+        #: Whether the server has still to prove the durability that the configuration asks for.
+        self.must_prove = config.storage.durability != "auto"
 
     def add(self, name: str, definition: ObserverDefinition) -> None:
         # The jobs first: a rule that matches must already know what jobs it makes.
@@ -75,6 +79,10 @@ class _Rules:
     def remove(self, name: str) -> None:
         self.matcher.remove(name)
         self.pipeline.remove_rule(name)
+
+    def check(self, facts: ServerFacts | None) -> None:
+        require_durability(self.config.storage.durability, facts)
+        self.must_prove = False
 
 
 def _raise_first(summaries: Sequence[ProcessSummary]) -> None:
@@ -134,6 +142,7 @@ class QueuedObserverExecutor:
             QueueUnavailable: If the queue was not reached in time; nothing is known to be stored.
             QueueFull: If the queue refuses further jobs.
             DurabilityNotConfirmed: If the jobs may have been stored. Repeating the call is safe in each case.
+            ServerUnsuitable: At the first call, if the server keeps less than ``[storage] durability`` asks for.
         """
         return (await self.process_events([event], raise_on_error=raise_on_error))[0]
 
@@ -150,6 +159,8 @@ class QueuedObserverExecutor:
                 are stored.
             QueueError: As `process_event`, with the summary of the first event that it concerns.
         """
+        if self._rules.must_prove:
+            self._rules.check(await self._rules.queue.open())
         summaries = await self._rules.pipeline.process(events)
         if raise_on_error:
             _raise_first(summaries)
@@ -222,6 +233,8 @@ class BlockingQueuedObserverExecutor:
         self, events: Sequence[AnyEvent], *, raise_on_error: bool = True
     ) -> list[ProcessSummary]:
         """Store the jobs of several events; see `QueuedObserverExecutor.process_events`."""
+        if self._rules.must_prove:
+            self._rules.check(self._rules.queue.open_blocking())
         summaries = self._rules.pipeline.process_blocking(events)
         if raise_on_error:
             _raise_first(summaries)

@@ -259,3 +259,19 @@ def test_forked_children_enqueue_beside_their_parent(server: ServerProcess, pref
         assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
         executor.process_event(event())
     assert stats_of(config).counters["enqueued"] == 203
+
+
+def test_a_server_that_keeps_less_than_asked_is_refused_before_anything_is_stored(
+    server: ServerProcess, prefix: str
+) -> None:
+    """The server writes its file once a second, which is not ``disk``; ``process`` is what it proves."""
+    observers = {"a": log_observer()}
+    for level in ("process", "disk"):
+        config = config_for(server.url, prefix, observers, storage={"durability": level})
+        with build_with_queue_sync(config) as executor:
+            if level == "process":
+                assert executor.process_event(event()).jobs_queued == 1
+            else:
+                with pytest.raises(ServerUnsuitable, match="proves only process"):
+                    executor.process_event(event())
+    assert stats_of(config_for(server.url, prefix, observers)).pending == 1
