@@ -52,6 +52,15 @@ def events() -> list[dict[str, Any]]:
     return [made("Hook", str(number)) for number in range(JOBS)]
 
 
+def wait_for_deliveries(receiver: ReceiverProcess, goal: int, *, deadline_secs: float = 60) -> None:
+    """Return when so many webhook-ids have been accepted."""
+    wait_until(
+        lambda: receiver.counts().accepted >= goal,
+        deadline_secs=deadline_secs,
+        what=f"{goal} accepted deliveries",
+    )
+
+
 @pytest.mark.timeout(180)
 def test_five_killed_workers_lose_nothing_and_repeat_only_what_was_running(
     server: ServerProcess, prefix: str, tmp_path: Path
@@ -65,11 +74,7 @@ def test_five_killed_workers_lose_nothing_and_repeat_only_what_was_running(
         held = 0
         for number in range(1, KILLS + 1):
             worker.start()
-            wait_until(
-                lambda goal=number * JOBS // (KILLS + 1): receiver.counts().accepted >= goal,
-                deadline_secs=60,
-                what="deliveries",
-            )
+            wait_for_deliveries(receiver, number * JOBS // (KILLS + 1))
             worker.kill()
             # Jobs of earlier kills may still be there, since a lease outlives its worker.
             new = queue.ids("running") - running_at_a_kill
@@ -131,20 +136,12 @@ def test_a_server_killed_twice_loses_nothing(
         with WorkerProcess(queue.config) as worker:
             producer.start()
             for number in range(1, RESTARTS + 1):
-                wait_until(
-                    lambda goal=number * JOBS // (RESTARTS + 2): receiver.counts().accepted >= goal,
-                    deadline_secs=60,
-                    what="deliveries",
-                )
+                wait_for_deliveries(receiver, number * JOBS // (RESTARTS + 2))
                 before = receiver.deliveries()[-1].at
                 fresh_server.kill()
                 fresh_server.start()
-                seen = receiver.counts().accepted
-                wait_until(
-                    lambda seen=seen: receiver.counts().accepted > seen + SLOTS,
-                    deadline_secs=5,
-                    what="deliveries after the restart",
-                )
+                # The worker is back within five seconds.
+                wait_for_deliveries(receiver, receiver.counts().accepted + SLOTS + 1, deadline_secs=5)
                 outages.append((before, receiver.deliveries()[-1].at))
             producer.join(60)
             queue.wait_until_completed(JOBS)

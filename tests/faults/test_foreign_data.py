@@ -54,7 +54,7 @@ def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
     strangers = [*RUBBISH, client.hget(queue.key("jobs"), victims[0].bytes)]
     bystanders = queue.publish([act(str(number)) for number in range(BYSTANDERS)])
     for victim, stranger in zip(victims, strangers[::-1], strict=True):
-        client.hset(queue.key("jobs"), victim.bytes, stranger)  # type: ignore[arg-type] # bytes are as good as text
+        client.hset(queue.key("jobs"), victim.bytes, stranger)
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         children = worker.children()
         wait_until(
@@ -86,7 +86,7 @@ def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
     ):
         stored = client.hget(queue.key("jobs"), job.bytes)
         assert isinstance(stored, bytes)
-        client.hset(queue.key("jobs"), job.bytes, json.dumps({**json.loads(stored), **change}))  # type: ignore[arg-type]
+        client.hset(queue.key("jobs"), job.bytes, json.dumps({**json.loads(stored), **change}))
     queue.publish([act(str(number)) for number in range(BYSTANDERS)])
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         wait_until(lambda: queue.stats().parked == 3, deadline_secs=20, what="three parked jobs")
@@ -105,18 +105,18 @@ def test_entries_that_name_no_job_are_dropped_and_nothing_goes_with_them(
     queue = queue_for(server, prefix, tmp_path)
     client = server.client()
     odd: list[bytes] = [b"", b"x", b"\xff" * 16, b"\x00" * 17, b"a" * 16 + b"z", b"b" * 16 + b"d", b"c" * 40]
-    soon = client.time()[0] * 1000  # type: ignore[index] # a pair of integers
+    soon = client.time()[0] * 1000
     queue.publish([act(str(number)) for number in range(BYSTANDERS)])
     scheduled = queue.publish([act("scheduled")])
     member = scheduled[0].bytes + b"d"
-    client.lrem(queue.key("pending:d"), 1, member)  # type: ignore[arg-type]
+    client.lrem(queue.key("pending:d"), 1, member)  # type: ignore[arg-type] # bytes are as good as text
     client.zadd(queue.key("scheduled"), {member: soon, **dict.fromkeys(odd, soon)})
     for name in ("pending:c", "pending:d", "pending:l", "suspects"):
         client.rpush(queue.key(name), *odd)
     client.zadd(queue.key("parked"), dict.fromkeys(odd, soon))
     client.zadd(queue.key("leases"), {b"\xff\xfe": 1, b"nobody": 1})
-    client.hset(queue.key("running:nobody"), mapping=dict.fromkeys(odd, b"1"))  # type: ignore[arg-type]
-    client.hset(queue.key("crashes"), mapping=dict.fromkeys(odd, b"rubbish"))  # type: ignore[arg-type]
+    client.hset(queue.key("running:nobody"), mapping=dict.fromkeys(odd, b"1"))
+    client.hset(queue.key("crashes"), mapping=dict.fromkeys(odd, b"rubbish"))
     client.xadd(queue.key("recent"), {"of": "another program"})
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         queue.wait_until_completed(BYSTANDERS + 1)
@@ -129,6 +129,16 @@ def wrong_types(client: redis.Redis) -> int:
     errors = client.info("errorstats")
     assert isinstance(errors, dict)
     return int(errors.get("errorstat_WRONGTYPE", {"count": 0})["count"])
+
+
+def wait_for_wrong_types(client: redis.Redis, count: int) -> None:
+    """Return when so many commands have met a key of another type."""
+    wait_until(lambda: wrong_types(client) >= count, what="somebody who meets the key")
+
+
+def wait_for_starts(runs: Runs, count: int) -> None:
+    """Return when so many runs have started."""
+    wait_until(lambda: len(runs.starts()) == count, deadline_secs=20, what=f"{count} starts")
 
 
 @pytest.mark.timeout(180)
@@ -144,7 +154,7 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
         for key in KEYS:
             gate = tmp_path / key
             jobs += queue.publish([act(f"{key} {number}", "wait", gate=str(gate)) for number in range(2)])
-            wait_until(lambda: len(runs.starts()) == len(jobs), deadline_secs=20, what=f"the starts of {key}")
+            wait_for_starts(runs, len(jobs))
             met = wrong_types(client)
             existed = bool(client.exists(queue.key(key)))
             if existed:
@@ -152,7 +162,7 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
             client.set(queue.key(key), "theirs")
             gate.touch()
             # Acks and turns meet it, and so does who enqueues.
-            wait_until(lambda: wrong_types(client) > met, what=f"somebody who meets {key}")
+            wait_for_wrong_types(client, met + 1)
             with contextlib.suppress(QueueError):
                 jobs += queue.publish([act(f"{key} meanwhile")])
             client.delete(queue.key(key))

@@ -60,7 +60,9 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
     assert {note.attempt for note in runs.notes()} == {1}
     assert queue.count("completed") == SLOTS + 1
     assert [queue.view(job).state for job in [*job_ids, *after]] == ["completed"] * (SLOTS + 1)
-    assert json.loads(counters_path(tmp_path / "runs", child).read_bytes())["lease_lost"] == SLOTS
+    # The results that came too late; what was not begun is given back, which nobody has to refuse.
+    counters = json.loads(counters_path(tmp_path / "runs", child).read_bytes())
+    assert 1 <= counters["lease_lost"] <= SLOTS
 
 
 @pytest.mark.timeout(120)
@@ -92,7 +94,7 @@ def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
     queue = queue_for(server, prefix, tmp_path)
     with WorkerProcess(queue.config, environment=runs.environment, name="held") as held:
         queue.publish([act("held", "hold", secs=LEASE_SECS + 3)])
-        wait_until(lambda: runs.starts(), what="the start")
+        wait_until(runs.starts, what="the start")
         with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
             queue.wait_until_completed(1)
             assert (held.stop(), other.stop()) == (0, 0)

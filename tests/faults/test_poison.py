@@ -31,7 +31,7 @@ def test_jobs_that_end_their_process_are_buried_and_no_other_job_is(
     poison = queue.publish([act("exit", "exit"), act("segfault", "segfault")])
     bystanders = queue.publish([act(str(number), secs=0.1) for number in range(BYSTANDERS)])
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
-        wait_until(lambda: queue.stats().dead == len(poison), deadline_secs=120, what="two dead letters")
+        wait_until(lambda: queue.stats().dead == len(poison), deadline_secs=60, what="two dead letters")
         queue.wait_until_completed(BYSTANDERS)
         assert worker.stop() == 0
         assert "was ended by SIGSEGV" in worker.log

@@ -37,11 +37,11 @@ async def act(event: EntityEvent, context: ActionContext) -> None:
         case "note":
             await asyncio.sleep(data.get("secs", 0.0))
         case "wait":
-            while not Path(data["gate"]).exists():
+            while not _is_open(data):
                 await asyncio.sleep(_POLL_SECS)
         case "block":
             # The whole event loop waits with it, as it does for a handler that computes.
-            while not Path(data["gate"]).exists():
+            while not _is_open(data):
                 time.sleep(_POLL_SECS)  # noqa: ASYNC251 - the fault itself
         case "hold":
             # Called through `PyDLL`, sleep keeps the interpreter's lock: no other thread of Python runs.
@@ -55,6 +55,10 @@ async def act(event: EntityEvent, context: ActionContext) -> None:
         case _:
             pass
     _note("end", event, context)
+
+
+def _is_open(data: dict[str, str]) -> bool:
+    return Path(data["gate"]).exists()
 
 
 def _note(what: str, event: EntityEvent, context: ActionContext) -> None:

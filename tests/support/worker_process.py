@@ -108,10 +108,6 @@ class WorkerProcess:
         """Every living process of the group that is not the supervisor."""
         return [pid for pid in self.processes() if pid != self.pid]
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the supervisor alone."""
-        os.kill(self.pid, number)
-
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the supervisor and its children, as a terminal or a service manager does."""
         os.killpg(self.pid, number)
@@ -127,7 +123,7 @@ class WorkerProcess:
 
     def stop(self) -> int:
         """Tell it to stop and return its exit code; no process of it stays."""
-        self.signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:

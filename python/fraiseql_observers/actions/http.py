@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -22,14 +22,16 @@ class HttpRequest:
         headers: Names and values, without the framing ones.
         body: The bytes to send.
         timeout: The longest that it may take in all, from look-up to the last byte of the response.
+        shown: What error texts call the request; it holds no secret.
         allow_private: Whether the host may resolve to an address that is not public.
     """
 
     method: str
     url: DestinationUrl
-    headers: Sequence[tuple[str, str]]
-    body: bytes
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
     timeout: timedelta
+    shown: str
     allow_private: bool = False
 
 
@@ -44,8 +46,8 @@ class HttpResponse:
     """
 
     status_code: int
-    headers: dict[str, str]
-    body: bytes
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class HttpSender(Protocol):

@@ -106,9 +106,9 @@ class ActionRegistry:
         if self._sender is not None:
             return self._sender
         # Imported here: a worker without webhooks needs no HTTP client.
-        from fraiseql_observers.actions.pool_sender import PoolSender
+        from fraiseql_observers.actions.httpx_sender import HttpxSender
 
-        return PoolSender(self._policy, connections=self._config.job_queue.worker_concurrency)
+        return HttpxSender(self._policy, connections=self._config.job_queue.worker_concurrency)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import replace
 from datetime import timedelta
 
+from fraiseql_observers._core import __version__
 from fraiseql_observers.actions.base import ActionContext, ActionResult, one_line
 from fraiseql_observers.actions.headers import HARMLESS_HEADERS, header_value_complaint
 from fraiseql_observers.actions.http import HttpRequest, HttpResponse, HttpSender
@@ -29,6 +30,9 @@ _REPEATING_REDIRECTS = frozenset({301, 302, 307, 308})
 #: The most characters of a response that an error text repeats.
 _SHOWN_RESPONSE = 120
 
+#: The most characters that name the request, so that the outcome has room after it.
+_SHOWN_REQUEST = 160
+
 
 class WebhookCall:
     """A webhook, ready to run."""
@@ -45,10 +49,17 @@ class WebhookCall:
         config = webhook.config
         self._body = compile_json(config.body_template) if config.body_template is not None else None
         self._headers = [(name, compile_text(value)) for name, value in config.headers.items()]
-        #: Whether the request carries anything that a receiver could repeat and nobody may read.
-        self._has_secrets = bool(webhook.url.query) or any(
-            name.lower() not in HARMLESS_HEADERS for name in config.headers
+        #: Whether the request carries anything that a receiver could repeat and nobody may read. A URL that is
+        #: given by reference is a secret: with many services its path is all that a sender has to know.
+        self._has_secrets = (
+            bool(webhook.url.query)
+            or config.url_env is not None
+            or any(name.lower() not in HARMLESS_HEADERS for name in config.headers)
         )
+        where = str(webhook.url)
+        if config.url_env is not None:
+            where = f"{webhook.url.scheme}://{webhook.url.authority} ({config.url_env})"
+        self._shown = one_line(f"{config.method} {where}", _SHOWN_REQUEST)
 
     async def run(self, context: ActionContext) -> ActionResult:
         """Send the event once, following redirects as far as the configuration allows.
@@ -65,6 +76,7 @@ class WebhookCall:
         except TemplateError as error:
             raise PermanentError(one_line(f"the template cannot be filled in: {error}")) from error
         ours = self._own_headers(context, body, given)
+        elsewhere = [pair for pair in given if pair[0].lower() in HARMLESS_HEADERS] + ours
         give_up = time.monotonic() + config.timeout_secs
         request = HttpRequest(
             config.method,
@@ -72,6 +84,7 @@ class WebhookCall:
             [*given, *ours],
             body,
             timedelta(seconds=config.timeout_secs),
+            self._shown,
             config.allow_private,
         )
         response = await self._sender.send(request)
@@ -80,8 +93,10 @@ class WebhookCall:
                 break
             left = give_up - time.monotonic()
             if left <= 0:
-                raise ActionTimeout(one_line(f"{request.url}: no full answer within {config.timeout_secs} s"))
-            request = self._redirected(request, response, ours, timedelta(seconds=left))
+                raise ActionTimeout(
+                    one_line(f"{request.shown}: no full answer within {config.timeout_secs} s")
+                )
+            request = self._redirected(request, response, elsewhere, timedelta(seconds=left))
             response = await self._sender.send(request)
         return self._judged(request, response)
 
@@ -109,7 +124,7 @@ class WebhookCall:
             ("X-FraiseQL-Event", str(context.event.event_type)),
             ("Accept-Encoding", "identity"),
         ]
-        defaults = {"content-type": "application/json", "user-agent": "fraiseql-observers"}
+        defaults = {"content-type": "application/json", "user-agent": f"fraiseql-observers/{__version__}"}
         named = {name.lower() for name, _ in given}
         headers += [(name, value) for name, value in defaults.items() if name not in named]
         keys = self._webhook.keys
@@ -123,7 +138,7 @@ class WebhookCall:
         self,
         request: HttpRequest,
         response: HttpResponse,
-        ours: list[tuple[str, str]],
+        elsewhere: list[tuple[str, str]],
         timeout: timedelta,
     ) -> HttpRequest:
         status = response.status_code
@@ -131,20 +146,24 @@ class WebhookCall:
             url = parse_redirect(request.url, response.headers["location"])
         except UrlError as error:
             raise PermanentError(
-                one_line(f"{request.url}: redirect refused: {error}"), status_code=status
+                one_line(f"{request.shown}: redirect refused: {error}"), status_code=status
             ) from None
         if (request.url.scheme, url.scheme) == ("https", "http"):
-            raise PermanentError(f"{request.url}: redirect from https to http refused", status_code=status)
+            raise PermanentError(f"{request.shown}: redirect from https to http refused", status_code=status)
+        # The receiver chose the target, and may have put into it what it was sent.
+        where = "elsewhere" if self._has_secrets else f"to {url}"
+        shown = one_line(f"{self._shown}, redirected {where}", _SHOWN_REQUEST)
+        followed = replace(request, url=url, timeout=timeout, shown=shown)
         if url.origin == request.url.origin:
-            return replace(request, url=url, timeout=timeout)
+            return followed
         # The exception and the headers with secrets were given for the destination that was configured.
-        return replace(request, url=url, headers=ours, timeout=timeout, allow_private=False)
+        return replace(followed, headers=elsewhere, allow_private=False)
 
     def _judged(self, request: HttpRequest, response: HttpResponse) -> ActionResult:
         status = response.status_code
         if 200 <= status <= 299:  # noqa: PLR2004 - the class of success
             return ActionResult(status)
-        text = f"{request.method} {request.url}: HTTP {status}{self._excerpt(response)}"
+        text = f"{request.shown}: HTTP {status}{self._excerpt(response)}"
         if status in _TRANSIENT_STATUSES or 500 <= status <= 599:  # noqa: PLR2004 - the class of server errors
             wait = retry_after(response.headers.get("retry-after"), now=time.time())
             raise RetryableError(one_line(text), retry_after=wait, status_code=status)
@@ -158,7 +177,7 @@ class WebhookCall:
         if self._has_secrets or not response.body or not kind.startswith(("text/plain", "application/json")):
             return ""
         body = response.body
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
             try:
                 # 47 reads gzip and zlib alike; the bound is what keeps a bomb from going off.
                 body = zlib.decompressobj(wbits=47).decompress(body, _SHOWN_RESPONSE * 4)

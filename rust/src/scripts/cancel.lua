@@ -30,6 +30,13 @@ end
 redis.call('HLEN', KEYS[11])
 redis.call('HLEN', KEYS[12])
 redis.call('HLEN', KEYS[13])
+local holder
+for i = 15, #KEYS - CLOCK_KEYS, 2 do
+  if redis.call('HEXISTS', KEYS[i], member) == 1 then
+    holder = i
+  end
+  redis.call('SCARD', KEYS[i + 1])
+end
 if exists == 0 then
   return ended > 0 and 'ended' or 'missing'
 end
@@ -44,15 +51,11 @@ if scheduled then
 elseif parked then
   where = 'parked'
   redis.call('ZREM', KEYS[3], member)
+elseif holder then
+  where = 'running'
+  redis.call('HDEL', KEYS[holder], member)
+  redis.call('SADD', KEYS[holder + 1], member)
 else
-  for i = 15, #KEYS - CLOCK_KEYS, 2 do
-    if redis.call('HDEL', KEYS[i], member) == 1 then
-      redis.call('SADD', KEYS[i + 1], member)
-      where = 'running'
-    end
-  end
-end
-if where == 'pending' then
   -- Its list entry stays until a turn meets it: finding it would cost a walk over the list.
   redis.call('HINCRBY', KEYS[8], member, 1)
   redis.call('HINCRBY', KEYS[13], 'ghosts', 1)

@@ -13,8 +13,8 @@ import pytest
 
 from fraiseql_observers.actions.addresses import IPAddress, address_complaint, is_public
 from fraiseql_observers.actions.http import HttpRequest
+from fraiseql_observers.actions.httpx_sender import HttpxSender
 from fraiseql_observers.actions.policy import DestinationPolicy
-from fraiseql_observers.actions.pool_sender import PoolSender
 from fraiseql_observers.actions.urls import SERVICE_PORTS, UrlError, parse_redirect, parse_url
 from fraiseql_observers.errors import PermanentError, RetryableError
 
@@ -91,8 +91,10 @@ def send(
 
     async def run() -> None:
         policy_used = policy or DestinationPolicy()
-        sender = PoolSender(policy_used, connections=1, resolver=resolver, ssl_context=NO_AUTHORITIES)
-        request = HttpRequest("POST", parse_url(url), [], b"{}", timedelta(seconds=5), allow_private=private)
+        sender = HttpxSender(policy_used, connections=1, resolver=resolver, ssl_context=NO_AUTHORITIES)
+        request = HttpRequest(
+            "POST", parse_url(url), [], b"{}", timedelta(seconds=5), "POST", allow_private=private
+        )
         try:
             await sender.send(request)
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from fraiseql_observers.actions import WebhookAction
 from fraiseql_observers.actions.headers import header_value_complaint
@@ -138,3 +140,21 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_a_day(value: str | None, s
     """What cannot be read asks for nothing."""
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert retry_after(value, now=NOW) == expected
+
+
+_DATE_LIKE = st.from_regex(
+    r"\A[A-Z]?[a-z]{0,2},? ?[0-9]{0,6}[ -](Jan|Feb|Foo)[ -][0-9]{0,8} [0-9:.]{0,12} ?([+-][0-9]{0,9}|GMT|EST|)\Z"
+)
+
+
+@given(st.one_of(st.text(), st.text("0123456789-+., :GMTJan", max_size=60), _DATE_LIKE))
+@example("9" * 100_000)
+@example("Fri, 02 Jan 0000 00:00:00 GMT")
+@example("Fri, 31 Dec 9999 23:59:59 -9999")
+@example("Fri, 01 Jan 0001 00:00:00 +2359")
+@example("1 Jan 1 1:1:1 +999999999999")
+@example(" \x00")
+def test_any_text_is_read_as_a_delay_within_a_day_or_as_none(value: str) -> None:
+    """A header of a stranger never breaks the attempt, nor parks a job for years."""
+    delay = retry_after(value, now=NOW)
+    assert delay is None or timedelta(0) <= delay <= timedelta(days=1)

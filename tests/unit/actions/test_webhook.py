@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -87,6 +88,34 @@ def test_standard_signature_is_accepted_by_an_independent_verifier(context: Acti
     for secrets in (SECRET, [SECRET], [OTHER, SECRET]):
         _, (request,) = run(context, answer(200), signing_secret=secrets)
         assert Webhook(SECRET).verify(request.body, headers_of(request)) == json.loads(request.body)
+
+
+def test_each_attempt_is_signed_anew_under_the_same_id(
+    context: ActionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver refuses an old timestamp, and needs the id to tell a repeat."""
+    seen: list[dict[str, str]] = []
+    started = time.time()
+    for attempt in range(1, 4):
+        monkeypatch.setattr("time.time", lambda now=started - 240 + 60 * attempt: now)
+        _, (request,) = run(replace(context, attempt=attempt), answer(200), signing_secret=SECRET)
+        Webhook(SECRET).verify(request.body, headers_of(request))
+        seen.append(headers_of(request))
+    assert {headers["webhook-id"] for headers in seen} == {str(context.job_id)}
+    assert [int(headers["webhook-timestamp"]) for headers in seen] == [
+        int(started - 240 + 60 * attempt) for attempt in (1, 2, 3)
+    ]
+    assert len({headers["webhook-signature"] for headers in seen}) == 3
+    assert [headers["x-fraiseql-attempt"] for headers in seen] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Admin: 1", "a\nb", "a\x00", "é", " a", "", "a\u2028b", "a\x85b"])
+def test_value_of_an_event_cannot_add_a_header(context: ActionContext, value: str) -> None:
+    """Whoever writes the entity writes the value; nothing is sent."""
+    event = EntityEvent("INSERT", "Order", "6f9619ff-8b86-d011-b42d-00c04fc964ff", {"name": value})
+    with pytest.raises(PermanentError, match="the header X-Name") as caught:
+        run(replace(context, event=event), headers={"X-Name": "{{ name }}"})
+    assert "X-Admin" not in str(caught.value)
 
 
 def test_fraiseql_signature_has_its_own_header(context: ActionContext) -> None:
@@ -174,6 +203,15 @@ def test_redirect_to_another_origin_takes_no_secret_and_no_exception_along(conte
     assert headers_of(first)["authorization"] == CANARY
     assert "authorization" not in headers_of(second)
     assert (first.allow_private, second.allow_private) == (True, False)
+
+
+def test_redirect_to_another_origin_keeps_what_says_how_to_read_the_body(context: ActionContext) -> None:
+    """A body without its type is a puzzle, and the type is no secret."""
+    hop = answer(307, location="https://other.example/x")
+    given = {"Content-Type": "application/vnd.x+json", "X-Key": CANARY}
+    _, (_, second) = run(context, hop, answer(200), follow_redirects=1, headers=given)
+    assert headers_of(second)["content-type"] == "application/vnd.x+json"
+    assert "x-key" not in headers_of(second)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +306,13 @@ def test_reference_that_leads_nowhere_names_the_variable_and_never_its_value(
     assert "HOOK_" in str(caught.value)
     assert CANARY not in str(caught.value)
     assert len(caught.value.problems) == (2 if kind is ProblemKind.ENVIRONMENT else 1)
+
+
+def test_request_and_response_are_shown_without_what_they_carry(context: ActionContext) -> None:
+    """A traceback with local variables ends up in logs."""
+    _, (request,) = run(context, answer(200), headers={"X-Key": CANARY}, url=f"https://e.com/?{CANARY}")
+    assert headers_of(request)["x-key"] == CANARY
+    assert CANARY not in repr(request) + repr(answer(200, CANARY.encode(), x=CANARY))
 
 
 def test_resolved_webhook_is_never_shown() -> None:
