@@ -37,7 +37,7 @@ def test_a_killed_child_loses_nothing_and_repeats_only_what_ran(make_site: MakeS
         worker.ready()
         [child] = worker.children()
         site.publish("Slow", 20, secs=0.3)
-        wait_until(lambda: site.count("end") >= 4, what="the first jobs")
+        wait_until(lambda: site.count("start") > site.count("end") >= 4, what="jobs that run after the first")
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: len(site.runs("end")) == 20, deadline_secs=40, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 20, what="their completion")
@@ -46,7 +46,7 @@ def test_a_killed_child_loses_nothing_and_repeats_only_what_ran(make_site: MakeS
         assert worker.stop() == 0
     stats = site.stats()
     assert (stats.pending, stats.running, stats.dead, stats.suspects) == (0, 0, 0, 0)
-    assert stats.counters["reclaimed"] == len(repeated)
+    assert len(repeated) <= stats.counters["reclaimed"] <= 4
 
 
 def test_killing_the_supervisor_ends_the_children_gracefully(make_site: MakeSite) -> None:

@@ -86,6 +86,7 @@ class Child:
                 logger.error("the server at %s cannot be used: %s", self._config.job_queue.shown_url, error)
                 return ExitCode.CONFIGURATION
             except QueueError as error:
+                self._link.report(ReportKind.REFUSED)
                 logger.error("the queue at %s cannot be used: %s", self._config.job_queue.shown_url, error)
                 return ExitCode.UNREACHABLE
         if self._must_end.is_set():
@@ -139,6 +140,7 @@ class Child:
             case Ending.REPLACE:
                 return ExitCode.REPLACE
             case Ending.REFUSED:
+                self._link.report(ReportKind.REFUSED)
                 return ExitCode.UNREACHABLE
             case Ending.LEFT:
                 return ExitCode.PARTIAL

@@ -66,6 +66,8 @@ class ReportKind(StrEnum):
     SUSPECTS = "suspects"
     #: The observers have been read again: their number as `observers`, or what is wrong as `error`.
     RELOADED = "reloaded"
+    #: The queue refuses the login or a command, which somebody has to change.
+    REFUSED = "refused"
     #: About to end with `ExitCode.REPLACE`: the `reason`, and how many `jobs` have been run.
     LEAVING = "leaving"
 

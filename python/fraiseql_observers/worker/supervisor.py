@@ -112,6 +112,11 @@ class Supervisor:
                 self._take_plan(slot, Plan.from_report(report))
             case ReportKind.QUEUE if self._phase is Phase.STARTING:
                 self._start_others(report)
+            case ReportKind.REFUSED if self._phase is Phase.RUNNING:
+                # It is so for the other children too. A handler may end its process with any code, so that a
+                # code alone says nothing.
+                self._exit_code = ExitCode.UNREACHABLE
+                self._enter(Phase.STOPPING)
             case ReportKind.GAUGES if self._health is not None:
                 self._health.hear(report)
             case ReportKind.RELOADED:
@@ -182,15 +187,10 @@ class Supervisor:
             if not known:
                 logger.error("the first child did not get as far as to work: it ended with %d", code)
             self._phase = Phase.LEAVING
-        elif code == ExitCode.UNREACHABLE:
-            # The queue refuses this worker, its other children too; somebody has to change that.
-            self._exit_code = ExitCode.UNREACHABLE
-            if self._phase is Phase.RUNNING:
-                self._enter(Phase.STOPPING)
         elif (
             self._phase is Phase.STOPPING
             and slot.has_worked
-            and code not in (ExitCode.DONE, ExitCode.REPLACE)
+            and code not in (ExitCode.DONE, ExitCode.REPLACE, self._exit_code)
         ):
             logger.error("%s ended with %d before it had finished; its jobs come back", slot.name, code)
             self._exit_code = max(self._exit_code, ExitCode.PARTIAL)

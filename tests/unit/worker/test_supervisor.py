@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import is_alive
 from tests.support.wait import wait_until
 from tests.unit.worker.supervised import Supervised
@@ -144,7 +146,16 @@ def test_sighup_with_a_bad_file_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_queue_that_refuses_a_child_ends_the_worker_with_3(tmp_path: Path) -> None:
-    with Supervised(tmp_path, {"end_after_secs": 0.5, "end_when_ready": 3}, {}, processes=2) as worker:
+    refused = {"reports": [{"kind": "refused"}], "end_after_secs": 0.5, "end_when_ready": 3}
+    with Supervised(tmp_path, {}, refused, processes=2) as worker:
         assert worker.wait() == 3
-        assert worker.orders(worker.pids[1])[-1] == "stop"
+        assert worker.orders(worker.pids[0])[-1] == "stop"
         assert len(worker.pids) == 2
+
+
+@pytest.mark.parametrize("code", [2, 3, 75])
+def test_a_handler_that_ends_its_process_with_a_code_of_ours_fools_nobody(tmp_path: Path, code: int) -> None:
+    with Supervised(tmp_path, {"end_when_ready": code}, {}) as worker:
+        second = worker.wait_for_starts(2)[1]
+        wait_until(lambda: "go" in worker.orders(second), what="the order to go")
+        assert "the next starts in 0.5 s" in worker.log
