@@ -132,7 +132,7 @@ def _httpx_request(request: HttpRequest, seconds: float) -> httpx.Request:
 
 @lru_cache(maxsize=1024)
 def _origin_url(text: str) -> httpx.URL:
-    """Read a URL without path, once per destination: that is a tenth of the work of a request."""
+    """Read a URL without path, once per destination instead of once per request."""
     return httpx.URL(text)
 
 
