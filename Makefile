@@ -16,7 +16,7 @@ export PIP_QUIET := 1
 RUST_FILES := Cargo.toml Cargo.lock $(shell find rust -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types reference docs property bench check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property bench sabotage check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,9 +66,14 @@ property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many m
 
 bench: $(VENV)/.extension ## measure, and say what machine it was
 	$(BIN)/python benches/system/enqueue_drain.py
+	$(BIN)/python benches/system/latency.py
+
+sabotage: $(VENV)/.extension $(VENV)/.test ## plant five mistakes, one by one, and see that a test catches each
+	$(BIN)/python -m tests.sabotage
 
 check: lint types docs $(VENV)/.extension $(VENV)/.test ## run what continuous integration runs
 	$(BIN)/python benches/system/enqueue_drain.py --quick
+	$(BIN)/python benches/system/latency.py --quick
 	cargo test --quiet
 	$(BIN)/pytest
 

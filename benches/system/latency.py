@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,7 +151,7 @@ async def measure_delayed(config: Path, starts: Starts, rounds: int) -> dict[int
 
 
 @contextmanager
-def _worker(config: Path) -> Iterator[None]:
+def _worker(config: Path) -> Generator[None]:
     command = [sys.executable, "-m", "fraiseql_observers.worker", "--config", str(config)]
     with (config.parent / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -145,7 +145,7 @@ class WorkerProcess:
         )
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> Generator[None]:
         """Stop all its processes from running, without ending them, for as long as the block lasts."""
         self.signal_group(signal.SIGSTOP)
         try:
