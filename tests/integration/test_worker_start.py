@@ -15,6 +15,7 @@ import pytest
 from tests.support.processes import is_alive
 from tests.support.server import ServerProcess
 from tests.support.site import Site
+from tests.support.wait import wait_until
 
 #: A supervisor whose first child has two seconds of patience in place of thirty.
 _IMPATIENT = """
@@ -180,9 +181,9 @@ def test_an_embedded_server_is_started_and_used(tmp_path: Path) -> None:
     with site.worker() as worker:
         worker.ready()
         site.publish("Quick", 3)
-        worker.wait_for_log("durability process")
+        wait_until(lambda: site.count("end") == 3, what="the jobs")
+        assert "durability process" in worker.log
         assert worker.stop() == 0
-    assert site.count("end") == 3
 
 
 def test_supervisor_and_idle_child_are_small(site: Site) -> None:
