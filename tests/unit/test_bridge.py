@@ -210,10 +210,15 @@ def test_a_blocked_call_lets_other_threads_run_and_obeys_a_signal() -> None:
         ran.set()
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = threading.Timer(0.05, interrupt)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        steps.wait_for_wake()
+    # A test run in the background of a shell inherits a Ctrl-C that is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer = threading.Timer(0.05, interrupt)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            steps.wait_for_wake()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ran.is_set()
     timer.join()
 
