@@ -635,8 +635,14 @@ class Feed:
         """
     def take(self) -> tuple[list[LeasedJob], list[tuple[LeasedJob, str]], list[str]]:
         """Take all news: jobs to run, jobs to stop with the reason of each, notices."""
-    def begin(self, job: LeasedJob, *, threaded: bool = False) -> bool:
-        """Say whether the side effect of a job may start now; `threaded` if nothing can stop its handler."""
+    def begin(self, job: LeasedJob, *, threaded: bool = False, keep: bool = True) -> bool:
+        """Say whether the side effect of a job may start now.
+
+        Args:
+            job: The job.
+            threaded: Whether its handler runs in a thread, which nothing can stop.
+            keep: Whether the job becomes a dead letter if this attempt takes too long and is the last.
+        """
     def succeed(self, job: LeasedJob, *, status_code: int | None = None) -> None:
         """Report a success."""
     def fail(

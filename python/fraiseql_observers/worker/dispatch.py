@@ -114,7 +114,7 @@ class Dispatcher:
     async def _run(self, key: bytes, job: LeasedJob, rule: Rule) -> None:
         feed = self._feed
         try:
-            if not feed.begin(job, threaded=rule.threaded):
+            if not feed.begin(job, threaded=rule.threaded, keep=rule.keeps_failures):
                 # The lease is too old for a side effect to start under it.
                 feed.release(job)
                 return

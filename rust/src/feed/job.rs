@@ -37,11 +37,12 @@ impl Cause {
 pub(super) enum Phase {
     /// Handed out, not begun.
     Waiting,
-    /// Begun. `threaded`: its handler runs in a thread that nothing can stop.
+    /// Begun. `threaded`: its handler runs in a thread that nothing can stop. `keep`: a failure for good is kept.
     Running {
         since: Instant,
         started_at_ms: i64,
         threaded: bool,
+        keep: bool,
     },
     /// How it ended here is decided; whatever comes later only frees the slot.
     Ended,
@@ -110,7 +111,7 @@ impl LeasedJob {
     }
 
     /// Marks it as running; false where it has ended already.
-    pub(super) fn begin(&self, started_at_ms: i64, threaded: bool) -> bool {
+    pub(super) fn begin(&self, started_at_ms: i64, threaded: bool, keep: bool) -> bool {
         let mut progress = self.progress();
         let waiting = matches!(progress.phase, Phase::Waiting);
         if waiting {
@@ -118,6 +119,7 @@ impl LeasedJob {
                 since: Instant::now(),
                 started_at_ms,
                 threaded,
+                keep,
             };
         }
         waiting

@@ -30,6 +30,7 @@ const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 #[derive(Default)]
 struct Round {
     leased: usize,
+    suspects: u64,
     waiting: bool,
     next_due: Option<Instant>,
 }
@@ -59,6 +60,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
             continue;
         }
         pause = FIRST_PAUSE;
+        match shared.options.source {
+            Source::Pending if round.suspects > 0 => shared.notice("suspects_waiting"),
+            Source::Suspects if round.suspects == 0 && round.leased == 0 => {
+                shared.notice("suspects_done");
+            }
+            _ => {}
+        }
         rest(&shared, &round, &mut watching).await;
     }
     shared.settled.store(true, Relaxed);
@@ -229,13 +237,7 @@ async fn take_turn(
         let due = Instant::now() + Duration::from_millis(ahead_ms);
         round.next_due = Some(round.next_due.map_or(due, |at| at.min(due)));
     }
-    match shared.options.source {
-        Source::Pending if turn.suspects > 0 => shared.notice("suspects_waiting"),
-        Source::Suspects if turn.suspects == 0 && turn.leases.is_empty() => {
-            shared.notice("suspects_done");
-        }
-        _ => {}
-    }
+    round.suspects += turn.suspects;
     let lost = deal(shared, place, &incarnation, turn, asked_at);
     // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
     for name in lost.into_iter().filter(|name| *name != incarnation) {

@@ -1,7 +1,7 @@
 //! What a worker says of a job, and what becomes of the job by it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::metrics::{AttemptFailure, COUNTERS, Failure};
 use crate::policy::{self, AttemptFailed, Ran};
@@ -10,6 +10,9 @@ use crate::queue::{Ack, Incarnation, Nack, Source, Token, Verdict};
 
 use super::job::{LeasedJob, Phase};
 use super::shared::{Shared, now_ms};
+
+/// What a process needs to be gone, after the time that running jobs are given: outcomes are written, and Python ends.
+const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// How a job ended in this worker.
 #[derive(Clone, Debug)]
@@ -59,9 +62,11 @@ impl Shared {
         let Some(phase) = job.end() else { return false };
         let text = format!("timed out after {} s", self.options.job_timeout.as_secs());
         let mut failed = AttemptFailed::new(AttemptFailure::Timeout, text);
-        // A thread cannot be stopped: the next attempt waits until this process is gone.
-        failed.retry_after = matches!(phase, Phase::Running { threaded: true, .. })
-            .then_some(self.options.shutdown_timeout);
+        if let Phase::Running { threaded, keep, .. } = phase {
+            failed.keep = keep;
+            // A thread cannot be stopped: the next attempt waits until this process is gone.
+            failed.retry_after = threaded.then_some(self.options.shutdown_timeout + LAST_STEPS);
+        }
         let change = self.change(job, phase, Report::Failed(failed));
         self.write(job, change);
         true

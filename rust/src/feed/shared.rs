@@ -275,8 +275,9 @@ impl Feed {
     }
 
     /// Asks whether a job's side effect may start now; false where the lease is too old or the job must not run any more.
-    pub fn begin(&self, job: &Arc<LeasedJob>, threaded: bool) -> bool {
-        self.shared.lanes[job.lane].may_start(&job.incarnation) && job.begin(now_ms(), threaded)
+    pub fn begin(&self, job: &Arc<LeasedJob>, threaded: bool, keep: bool) -> bool {
+        self.shared.lanes[job.lane].may_start(&job.incarnation)
+            && job.begin(now_ms(), threaded, keep)
     }
 
     /// Reports how a job ended. The first report of a job decides it; each frees the slot.

@@ -16,7 +16,7 @@ use crate::job::{JobTemplate, RetryPolicy};
 use crate::metrics::AttemptFailure;
 use crate::policy::AttemptFailed;
 use crate::queue::{
-    Due, Engine, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority, Source, Stats,
+    Due, Ending, Engine, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority, Source, Stats,
 };
 
 const EVENT: &[u8] = br#"{"id":"00112233-4455-6677-8899-aabbccddeeff","data":{}}"#;
@@ -177,7 +177,7 @@ fn every_job_is_leased_once_and_acked() {
         let jobs = rig.await_news(&feed, |news| (!news.jobs.is_empty()).then_some(news.jobs));
         assert!(feed.slots_taken() <= 4);
         for job in jobs {
-            assert!(feed.begin(&job, false));
+            assert!(feed.begin(&job, false, true));
             assert!(seen.insert(job.job.id));
             feed.report(&job, Report::Succeeded { status_code: None });
         }
@@ -195,14 +195,14 @@ fn a_failed_attempt_is_tried_again_and_the_last_one_buries_the_job() {
     let id = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|_| {});
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     feed.report(&job, failed(AttemptFailure::Transient));
     rig.await_drained(&feed);
     assert_eq!(rig.place(id), Place::Scheduled(rig.clock.now_ms() + 100));
     rig.clock.advance(100);
     let job = rig.next_job(&feed);
     assert_eq!(job.attempt, 2);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     feed.report(&job, failed(AttemptFailure::Transient));
     rig.await_drained(&feed);
     assert_eq!(rig.place(id), Place::Dead(rig.clock.now_ms()));
@@ -214,7 +214,7 @@ fn an_attempt_that_takes_too_long_is_over_and_a_late_report_only_frees_its_slot(
     let id = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|options| options.job_timeout = Duration::from_millis(50));
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     let (stopped, cause) = rig.await_news(&feed, |mut news| news.cancelled.pop());
     assert_eq!((stopped.job.id, cause), (id, Cause::Timeout));
     assert_eq!(feed.slots_taken(), 1);
@@ -230,11 +230,27 @@ fn a_thread_that_overruns_delays_the_retry_until_its_process_is_gone() {
     let id = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|options| options.job_timeout = Duration::from_millis(50));
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, true));
+    assert!(feed.begin(&job, true, true));
     rig.await_news(&feed, |mut news| news.cancelled.pop());
     feed.report(&job, Report::Released);
     rig.await_drained(&feed);
-    assert_eq!(rig.place(id), Place::Scheduled(rig.clock.now_ms() + 25_000));
+    assert_eq!(rig.place(id), Place::Scheduled(rig.clock.now_ms() + 30_000));
+}
+
+#[test]
+fn a_last_attempt_that_takes_too_long_is_not_kept_where_the_observer_keeps_nothing() {
+    let rig = Rig::new();
+    let id = rig.enqueue("function", 1)[0];
+    let feed = rig.feed(|options| options.job_timeout = Duration::from_millis(50));
+    for _ in 0..2 {
+        let job = rig.next_job(&feed);
+        assert!(feed.begin(&job, false, false));
+        rig.await_news(&feed, |mut news| news.cancelled.pop());
+        feed.report(&job, Report::Released);
+        rig.await_drained(&feed);
+        rig.clock.advance(100);
+    }
+    assert_eq!(rig.place(id), Place::Ended(Ending::Logged));
 }
 
 #[test]
@@ -243,7 +259,7 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
     let id = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|options| options.lease_duration = Duration::from_secs(3));
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     rig.clock.advance(31_000);
     let failure = b"{}";
     let done = rig
@@ -257,7 +273,7 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
     let again = rig.next_job(&feed);
     assert_eq!((again.job.id, again.attempt), (id, 1));
     assert_ne!(again.incarnation, job.incarnation);
-    assert!(feed.begin(&again, false));
+    assert!(feed.begin(&again, false, true));
     feed.report(&again, Report::Succeeded { status_code: None });
     rig.await_drained(&feed);
     assert_eq!(rig.place(id), Place::Completed);
@@ -269,7 +285,7 @@ fn a_worker_does_not_reclaim_itself_when_its_own_lease_has_run_out() {
     let first = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|_| {});
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     rig.clock.advance(31_000);
     // The next job is leased only by a turn that comes after a beat has brought the lease back.
     rig.enqueue("function", 2);
@@ -288,7 +304,7 @@ fn a_job_cancelled_while_it_runs_is_stopped() {
     let id = rig.enqueue("function", 1)[0];
     let feed = rig.feed(|options| options.lease_duration = Duration::from_secs(3));
     let job = rig.next_job(&feed);
-    assert!(feed.begin(&job, false));
+    assert!(feed.begin(&job, false, true));
     rig.runtime
         .block_on(rig.engine.cancel(&rig.lane, job.token.member))
         .unwrap();
@@ -320,7 +336,7 @@ fn closing_gives_back_what_has_not_ended_and_leaves_no_lease() {
         jobs.extend(news.jobs);
         (jobs.len() == 2).then_some(())
     });
-    assert!(feed.begin(&jobs[0], false));
+    assert!(feed.begin(&jobs[0], false, true));
     let report = rig.runtime.block_on(feed.close(Duration::from_secs(5)));
     assert_eq!((report.released, report.unwritten), (2, 0));
     let stats = rig.stats();

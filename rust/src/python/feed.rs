@@ -195,9 +195,9 @@ impl PyFeed {
         (jobs, cancelled, news.notices).into_pyobject(py)
     }
 
-    #[pyo3(signature = (job, *, threaded = false))]
-    fn begin(&self, job: &PyLeasedJob, threaded: bool) -> PyResult<bool> {
-        Ok(self.feed()?.begin(&job.job, threaded))
+    #[pyo3(signature = (job, *, threaded = false, keep = true))]
+    fn begin(&self, job: &PyLeasedJob, threaded: bool, keep: bool) -> PyResult<bool> {
+        Ok(self.feed()?.begin(&job.job, threaded, keep))
     }
 
     #[pyo3(signature = (job, *, status_code = None))]

@@ -34,6 +34,7 @@ class FakeFeed:
     def __init__(self) -> None:
         self.batch: Batch = ([], [], [])
         self.begun: dict[FakeJob, bool] = {}
+        self.keeps: dict[FakeJob, bool] = {}
         self.reports: list[tuple[str, FakeJob, dict[str, Any]]] = []
         self.lease_is_old = False
         self.is_leasing = True
@@ -69,8 +70,9 @@ class FakeFeed:
         batch, self.batch = self.batch, ([], [], [])
         return batch
 
-    def begin(self, job: FakeJob, *, threaded: bool = False) -> bool:
+    def begin(self, job: FakeJob, *, threaded: bool = False, keep: bool = True) -> bool:
         self.begun[job] = threaded
+        self.keeps[job] = keep
         return not self.lease_is_old
 
     def succeed(self, job: FakeJob, *, status_code: int | None = None) -> None:

@@ -187,6 +187,19 @@ def test_the_feed_hears_that_a_handler_runs_in_a_thread() -> None:
         bench = Bench(Rule(handler, threaded=True))
         await bench.run_one()
         assert [*bench.feed.begun.values()] == [True]
+        assert [*bench.feed.keeps.values()] == [True]
+
+    asyncio.run(run())
+
+
+def test_the_feed_hears_what_to_do_with_an_attempt_that_takes_too_long() -> None:
+    async def run() -> None:
+        async def handler(_job: Any) -> int | None:
+            return None
+
+        bench = Bench(Rule(handler, keeps_failures=False))
+        await bench.run_one()
+        assert [*bench.feed.keeps.values()] == [False]
 
     asyncio.run(run())
 
