@@ -38,8 +38,8 @@ def server(server_binary: Path) -> Iterator[ServerProcess]:
 def fresh_server(server_binary: Path) -> Iterator[ServerProcess]:
     """Run a server for one test, with an append-only file; kill, freeze, fill and restart it as you like.
 
-    It leaves the flush to the kernel, which outlives it. With ``everysec`` a server whose disk is slow holds back, for up
-    to two seconds, what it has answered while a flush is under way, and SIGKILL takes that with it.
+    It leaves the flush to the kernel, which outlives it. With ``everysec`` a server whose disk is slow holds back,
+    for up to two seconds, what it has answered while a flush is under way, and SIGKILL takes that with it.
     """
     with ServerProcess(server_binary, appendfsync="no") as process:
         yield process
