@@ -140,6 +140,7 @@ async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
             &request.jobs,
             &request.state,
             request.deadline,
+            false,
         )
         .await;
         answer(request, result);
@@ -158,7 +159,8 @@ async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
             }
         }
         // Alone, a request may fit where all of them together did not; and each has a deadline of its own.
-        Err(_) => {
+        Err(error) => {
+            let unconfirmed = matches!(error, QueueError::Unconfirmed(_));
             for request in group {
                 let result = store_all(
                     engine,
@@ -166,6 +168,7 @@ async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
                     &request.jobs,
                     &request.state,
                     request.deadline,
+                    unconfirmed,
                 )
                 .await;
                 answer(request, result);
@@ -175,17 +178,19 @@ async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
 }
 
 /// Stores the jobs of one request in as many calls as the bounds ask for, repeating what may pass until its deadline.
+/// `sent_before`: an earlier call with these jobs had no answer, so that they may be stored already.
 async fn store_all(
     engine: &Engine,
     lane: &Lane,
     jobs: &[NewJob],
     state: &AtomicU8,
     deadline: Instant,
+    sent_before: bool,
 ) -> Result<Vec<bool>, QueueError> {
     let mut stored = Vec::with_capacity(jobs.len());
     for chunk in chunks(jobs, engine.options().batch_size) {
         let mut pause = FIRST_PAUSE;
-        let mut unconfirmed = false;
+        let mut unconfirmed = sent_before;
         loop {
             match engine.enqueue(lane, chunk).await {
                 Ok(part) => {
@@ -269,5 +274,40 @@ mod tests {
         let jobs = [job(10), job(MAX_CALL_BYTES), job(10), job(10), job(10)];
         let sizes: Vec<usize> = chunks(&jobs, 2).into_iter().map(<[NewJob]>::len).collect();
         assert_eq!(sizes, [1, 1, 2, 1]);
+    }
+
+    #[test]
+    fn an_outcome_that_was_unknown_stays_unknown_when_the_queue_is_gone() {
+        let options = crate::queue::LaneOptions {
+            max_pending: 0,
+            dedupe_window_ms: 60_000,
+            completed_retention_max: 0,
+            completed_retention_ms: 0,
+            dead_letter_max: 1,
+            max_crashes: 3,
+            batch_size: 10,
+            lease_duration_ms: 5_000,
+        };
+        // Nothing listens on port 1, so that no call is ever sent.
+        let queue =
+            crate::queue::RedisQueue::new("redis://127.0.0.1:1", "t", options, false).unwrap();
+        let engine = Engine::Redis(Box::new(queue));
+        let lane = Lane {
+            queue: "default".to_owned(),
+            shard: 0,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let outcome = |sent_before| {
+            runtime.block_on(async {
+                let state = AtomicU8::new(SENT);
+                let jobs = [job(1)];
+                store_all(&engine, &lane, &jobs, &state, Instant::now(), sent_before).await
+            })
+        };
+        assert!(matches!(outcome(true), Err(QueueError::Unconfirmed(_))));
+        assert!(matches!(outcome(false), Err(QueueError::Unavailable(_))));
     }
 }
