@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -83,9 +83,12 @@ impl Signal {
 }
 
 impl PyFeed {
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn feed(&self) -> PyResult<Arc<Feed>> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running
+        self.running()
             .as_ref()
             .map(|running| Arc::clone(&running.feed))
             .ok_or_else(|| PyRuntimeError::new_err("the feed is not started"))
@@ -152,8 +155,8 @@ impl PyFeed {
     fn start(slf: &Bound<'_, Self>, on_wake: Py<PyAny>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
-        let mut running = this.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_some() {
+        // Python code runs below, and may let another thread use this feed: the lock is not held meanwhile.
+        if this.running().is_some() {
             return Err(PyRuntimeError::new_err("the feed is started already"));
         }
         let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
@@ -173,7 +176,7 @@ impl PyFeed {
             &runtime::handle(),
             Box::new(move || tell.raise()),
         );
-        *running = Some(Running {
+        *this.running() = Some(Running {
             feed: Arc::new(feed),
             signal,
             event_loop: event_loop.unbind(),
@@ -271,12 +274,16 @@ impl PyFeed {
 
     /// Takes the feed off its loop; after `close`, before the loop ends.
     fn detach(&self, py: Python<'_>) -> PyResult<()> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = running.as_ref() {
-            running
-                .event_loop
+        let started = self.running().as_ref().map(|running| {
+            (
+                running.event_loop.clone_ref(py),
+                running.signal.receiver.as_raw_fd(),
+            )
+        });
+        if let Some((event_loop, descriptor)) = started {
+            event_loop
                 .bind(py)
-                .call_method1("remove_reader", (running.signal.receiver.as_raw_fd(),))?;
+                .call_method1("remove_reader", (descriptor,))?;
         }
         Ok(())
     }
