@@ -9,9 +9,9 @@ async with build_with_queue(load_config("observers.toml")) as executor:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from fraiseql_observers._core import EntityEvent, MemoryQueue, ProcessSummary, RedisQueue
 from fraiseql_observers.assembly import add_rule, build_pipeline, connect
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 #: An event, its JSON, or a dict with the keys of its JSON.
-AnyEvent: TypeAlias = EntityEvent | bytes | str | Mapping[str, object]
+AnyEvent: TypeAlias = EntityEvent | bytes | str | dict[str, Any]
 
 
 class ProcessEvent(Protocol):
@@ -172,9 +172,12 @@ class QueuedObserverExecutor:
         It stores when ``batch_size`` events wait, and after ``batch_timeout_secs`` at the latest. An event is accepted
         when `flush` or the end of the ``async with`` block has returned, not when `add` has.
         """
-        job_queue = self._rules.config.job_queue
+        config = self._rules.config
         return EventBuffer(
-            self.process_events, batch_size=job_queue.batch_size, timeout_secs=job_queue.batch_timeout_secs
+            lambda events: self.process_events(events, raise_on_error=False),
+            batch_size=config.job_queue.batch_size,
+            timeout_secs=config.job_queue.batch_timeout_secs,
+            max_payload_bytes=config.storage.max_payload_bytes,
         )
 
     def add_observer(self, name: str, definition: ObserverDefinition) -> None:

@@ -275,3 +275,23 @@ def test_a_server_that_keeps_less_than_asked_is_refused_before_anything_is_store
                 with pytest.raises(ServerUnsuitable, match="proves only process"):
                     executor.process_event(event())
     assert stats_of(config_for(server.url, prefix, observers)).pending == 1
+
+
+def test_a_bad_event_does_not_hold_up_the_others_of_a_buffer(server: ServerProcess, prefix: str) -> None:
+    """A malformed event is refused when it is added, and one too large is dropped by the flush that meets it."""
+    config = config_for(server.url, prefix, {"a": log_observer()}, storage={"max_payload_bytes": 1024})
+
+    async def publish() -> None:
+        async with build_with_queue(config) as executor, executor.buffered() as buffer:
+            await buffer.add(event())
+            with pytest.raises(EventError, match="entity_id"):
+                await buffer.add({"event_type": "INSERT", "entity_type": "Order", "data": {}})
+            await buffer.add(event(text="x" * 1024))
+            await buffer.add(event())
+            with pytest.raises(EventError, match="1024"):
+                await buffer.flush()
+            assert [summary.jobs_queued for summary in buffer.take_summaries()] == [1, 0, 1]
+            await buffer.add(event())
+
+    asyncio.run(publish())
+    assert stats_of(config).pending == 3
