@@ -155,9 +155,12 @@ def _shortened(value: str | float) -> str:
 def _describe(schema: Mapping[str, Any]) -> str:
     if "allowed" in schema:
         return str(schema["allowed"])
-    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    choices = schema.get("anyOf") or schema.get("oneOf") or ()
+    options = [option for option in choices if option.get("type") != "null"]
     if options:
-        return " or ".join(_describe(option) for option in options)
+        return " or ".join(dict.fromkeys(_describe(option) for option in options))
+    if "$ref" in schema:
+        return "a table"
     if "const" in schema:
         return str(schema["const"])
     if "enum" in schema:
@@ -169,7 +172,8 @@ def _describe(schema: Mapping[str, Any]) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list, each item {_describe(schema.get('items', {}))}"
+            least = f" of at least {schema['minItems']}" if "minItems" in schema else ""
+            return f"a list{least}, each item {_describe(schema.get('items', {}))}"
         case "object":
             return "a table"
         case _:
