@@ -7,7 +7,7 @@ import builtins
 from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 from uuid import UUID
 
 from typing_extensions import disjoint_base
@@ -20,12 +20,15 @@ __all__ = [
     "Attempt",
     "BlockingLane",
     "Condition",
+    "ElementExplanation",
     "EntityEvent",
+    "Explanation",
     "Feed",
     "Found",
     "Job",
     "JobView",
     "Lane",
+    "LeafExplanation",
     "Lease",
     "LeasedJob",
     "MemoryQueue",
@@ -35,6 +38,7 @@ __all__ = [
     "QueueOptions",
     "QueueStats",
     "RedisQueue",
+    "RuleExplanation",
     "RuleMatcher",
     "ServerFacts",
     "Turn",
@@ -267,15 +271,187 @@ class Condition:
             EventError: If the text or dict is no event.
         """
 
+    def explain(self, event: EntityEvent | bytes | str | dict[str, Any]) -> Explanation:
+        """Tell how the condition comes to its answer: what each comparison and call saw.
+
+        Args:
+            event: As `evaluate` takes it.
+
+        Raises:
+            EventError: If the text or dict is no event. An event that cannot answer is no exception here.
+        """
+
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was parsed but is probably not meant, such as a string without quotes; empty if nothing."""
+        """What was parsed but is probably not meant, such as a string without quotes; in the order of the text."""
+
+    def warnings_for(self, event_type: str) -> tuple[str, ...]:
+        """As `warnings`, for a rule that hears of one kind of event only.
+
+        Args:
+            event_type: The kind, its word in any case; ``*`` is every kind.
+
+        Raises:
+            ValueError: If there is no such kind.
+        """
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Condition: ...
     def __deepcopy__(self, _memo: Mapping[int, object]) -> Condition: ...
     def __reduce__(self) -> tuple[Any, tuple[str]]: ...
+
+@final
+class Explanation:
+    """How a condition came to its answer for one event; ``str`` draws it for people."""
+
+    @property
+    def condition(self) -> str:
+        """The condition's text."""
+
+    @property
+    def outcome(self) -> Literal["true", "false", "error"]:
+        """What it came to."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the event cannot answer, where it cannot."""
+
+    @property
+    def leaves(self) -> tuple[LeafExplanation, ...]:
+        """The comparisons and calls, in the order of the text; those inside ``any`` and ``all`` are theirs."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON: ``condition``, ``outcome``, ``error``, and ``leaves`` as dicts."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class LeafExplanation:
+    """What one comparison or call of a condition saw."""
+
+    @property
+    def text(self) -> str:
+        """The comparison or call as it is written."""
+
+    @property
+    def operand(self) -> str:
+        """What it looks at: a path, with ``size``, ``old``, ``new`` or ``time`` round it, or ``@name``."""
+
+    @property
+    def path(self) -> str:
+        """The path of that."""
+
+    @property
+    def operator(self) -> str:
+        """The operator, ``in``, ``not in``, or the function's name."""
+
+    @property
+    def literals(self) -> tuple[str | int | float | bool | None, ...]:
+        """What the value is compared with: nothing, one value, or the items of a list.
+
+        The quoted value of ``field_changed_to`` and ``field_changed_from`` is followed by the scalar that it spells.
+        """
+
+    @property
+    def found(self) -> bool:
+        """Whether there was a value; for ``field_changed`` and its like, whether there was an entry."""
+
+    @property
+    def value(self) -> Any:
+        """The value, ``None`` where there was none.
+
+        For ``size`` it is the size, for ``field_changed`` and its like a dict of ``old`` and ``new``.
+        """
+
+    @property
+    def outcome(self) -> Literal["true", "false", "error", "not_reached"]:
+        """What the leaf came to, before any ``!``."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the event cannot answer, where it cannot."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the leaf was not reached, or why it is false without a value."""
+
+    @property
+    def elements(self) -> tuple[ElementExplanation, ...] | None:
+        """For ``any`` and ``all``: the first ten elements that were looked at, and the last one."""
+
+    @property
+    def elements_reached(self) -> int | None:
+        """For ``any`` and ``all``: how many elements were looked at."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON, a key for each attribute."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class ElementExplanation:
+    """What the condition inside ``any`` or ``all`` came to for one element."""
+
+    @property
+    def index(self) -> int:
+        """The element's place, from 0."""
+
+    @property
+    def outcome(self) -> Literal["true", "false", "error"]:
+        """What the condition came to."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the element cannot answer, where it cannot."""
+
+    @property
+    def leaves(self) -> tuple[LeafExplanation, ...]:
+        """The comparisons and calls, in the order of the text."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON, a key for each attribute."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class RuleExplanation:
+    """Why an observer hears of an event, or does not; ``str`` draws it for people."""
+
+    @property
+    def name(self) -> str:
+        """The observer's name."""
+
+    @property
+    def matched(self) -> bool:
+        """Whether the observer hears of the event."""
+
+    @property
+    def verdict(
+        self,
+    ) -> Literal["matched", "disabled", "other_kind", "other_entity", "condition_false", "condition_error"]:
+        """What the rule came to."""
+
+    @property
+    def reason(self) -> str:
+        """The verdict for people, such as ``wants UPDATE``."""
+
+    @property
+    def condition(self) -> Explanation | None:
+        """How the condition came to its answer, where there is one and kind and entity fit."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``name``, ``verdict``, ``reason`` and ``condition`` as JSON."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class RuleMatcher:
@@ -323,6 +499,16 @@ class RuleMatcher:
         Returns:
             The names in order of definition, and for each reason why conditions could not be answered its text and
             the number of rules that it left out.
+
+        Raises:
+            EventError: If the text or dict is no event.
+        """
+
+    def explain(self, event: EntityEvent | bytes | str | dict[str, Any]) -> list[RuleExplanation]:
+        """Explain for every rule, in order of definition, what an event comes to.
+
+        Args:
+            event: As `Condition.evaluate` takes it.
 
         Raises:
             EventError: If the text or dict is no event.

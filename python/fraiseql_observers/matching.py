@@ -13,7 +13,7 @@ from fraiseql_observers.errors import ConditionSyntaxError, ConfigError
 from fraiseql_observers.problems import Problem, ProblemKind, error_for
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import EntityEvent
+    from fraiseql_observers._core import EntityEvent, RuleExplanation
 
 __all__ = ["EventMatcher", "Match", "Matches"]
 
@@ -135,3 +135,14 @@ class EventMatcher:
         """
         names, errors = self._rules.find(event)
         return Matches([Match(name, self._definitions[name]) for name in names], errors)
+
+    def explain(self, event: EntityEvent | bytes | str | dict[str, Any]) -> list[RuleExplanation]:
+        """Explain for every observer, in order of definition, why it hears of an event or does not.
+
+        Args:
+            event: As `find_matches` takes it.
+
+        Raises:
+            EventError: If the text or dict is no event.
+        """
+        return self._rules.explain(event)

@@ -4,13 +4,14 @@
 //! event. Readers share an immutable snapshot; a change of the rules makes the next reader build a new one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::iter::Peekable;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 
-use crate::condition::{Condition, EvalError, Fields};
+use crate::condition::{Condition, EvalError, Explanation, Fields, Outcome};
 use crate::event::{Event, EventKind};
 use crate::json::{Key, Raw};
 
@@ -43,6 +44,36 @@ pub struct Unanswered {
     pub text: String,
     /// The observers, in order of definition; at least one.
     pub names: Vec<Arc<str>>,
+}
+
+/// Why an observer hears of an event, or does not.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RuleExplanation {
+    /// The observer's name.
+    pub name: Arc<str>,
+    /// What the rule came to.
+    pub verdict: Verdict,
+    /// How its condition came to its answer, where it has one and was asked.
+    pub condition: Option<Explanation>,
+}
+
+/// What a rule came to for an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // what a rule asks, in the order in which it asks it
+pub enum Verdict {
+    /// The observer hears of the event.
+    Matched,
+    /// The rule is switched off.
+    Disabled,
+    /// The rule wants another kind of event.
+    OtherKind(EventKind),
+    /// The rule wants another entity.
+    OtherEntity(String),
+    /// The condition does not hold.
+    ConditionFalse,
+    /// The event cannot answer the condition.
+    ConditionError,
 }
 
 /// What an event matches.
@@ -118,9 +149,72 @@ impl Matcher {
         index.find(event)
     }
 
+    /// Explains for every rule, in order of definition, what an event comes to.
+    pub fn explain(&self, event: &Event) -> Vec<RuleExplanation> {
+        let mut rules: Vec<Arc<Rule>> = self.lock().by_name.values().cloned().collect();
+        rules.sort_by_key(|rule| rule.order);
+        rules.iter().map(|rule| rule.explain(event)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Rules> {
         // Nothing under the lock panics half-way through a change, so a poisoned lock still guards sound rules.
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rule {
+    fn explain(&self, event: &Event) -> RuleExplanation {
+        let mut condition = None;
+        let verdict = match self.kind {
+            _ if !self.enabled => Verdict::Disabled,
+            Some(kind) if kind != event.event_type => Verdict::OtherKind(kind),
+            _ if self.entity != ANY_ENTITY && self.entity != event.entity_type => {
+                Verdict::OtherEntity(self.entity.clone())
+            }
+            _ => {
+                condition = self
+                    .condition
+                    .as_ref()
+                    .map(|condition| condition.explain(event));
+                match condition.as_ref().map(|explained| explained.outcome) {
+                    None | Some(Outcome::True) => Verdict::Matched,
+                    Some(Outcome::Error) => Verdict::ConditionError,
+                    Some(Outcome::False | Outcome::NotReached) => Verdict::ConditionFalse,
+                }
+            }
+        };
+        RuleExplanation {
+            name: Arc::clone(&self.name),
+            verdict,
+            condition,
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict as programs read it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Disabled => "disabled",
+            Self::OtherKind(_) => "other_kind",
+            Self::OtherEntity(_) => "other_entity",
+            Self::ConditionFalse => "condition_false",
+            Self::ConditionError => "condition_error",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Matched => f.write_str("matches"),
+            Self::Disabled => f.write_str("is disabled"),
+            Self::OtherKind(kind) => write!(f, "wants {}", kind.as_str()),
+            Self::OtherEntity(entity) => write!(f, "wants the entity {entity}"),
+            Self::ConditionFalse => f.write_str("does not match: its condition is false"),
+            Self::ConditionError => f.write_str("is left out: its condition cannot be answered"),
+        }
     }
 }
 

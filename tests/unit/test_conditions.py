@@ -46,7 +46,7 @@ def test_a_syntax_error_shows_the_place_and_the_hint() -> None:
     assert (error.source, error.offset, error.hint) == ("é > 5 and total = 100", 16, "use `==` to compare")
     assert (error.code, error.transient) == ("OB003", False)
     assert str(error).splitlines() == [
-        "expected `==`, `!=`, `>`, `<`, `>=` or `<=`, found `=` at offset 16",
+        "expected `==`, `!=`, `>`, `<`, `>=`, `<=` or `in (`, found `=` at offset 16",
         "  é > 5 and total = 100",
         "                  ^",
         "hint: use `==` to compare",
@@ -84,8 +84,8 @@ def test_warnings_say_what_is_probably_not_meant() -> None:
     assert Condition.parse("a == 'b'").warnings == ()
     assert Condition.parse("a == b or c > d").warnings == (
         "`b` is read as a string; quote it to say so (offset 5)",
-        "`d` is read as a string; quote it to say so (offset 14)",
         '`>` needs a number; with "d" it is an error each time (offset 12)',
+        "`d` is read as a string; quote it to say so (offset 14)",
     )
 
 

@@ -50,7 +50,7 @@ def warnings_about(config: Config) -> Iterator[str]:
     """Yield what is allowed and yet probably not meant, one sentence each, free of secrets."""
     for name, definition in config.observers.items():
         if definition.condition is not None:
-            for warning in Condition.parse(definition.condition).warnings:
+            for warning in Condition.parse(definition.condition).warnings_for(definition.event_type):
                 yield f"{dotted(('observers', name, 'condition'))}: {warning}"
     if config.security.allow_hosts:
         yield "security.allow_hosts lets the hosts it names have addresses that are not public"

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
-use serde_json::Value;
-
-use crate::json::{Key, Raw, compare_numbers};
+use super::path::{Envelope, Field, Path};
+use super::scalar::{Expected, Moment, Pattern, Scalar, Wildcards};
 
 /// A condition or a part of one.
 ///
@@ -22,57 +22,194 @@ pub(super) enum Node {
     Leaf(Box<Leaf>),
 }
 
-/// What looks at the event.
+impl Node {
+    /// The leaves in the order of the text; those inside `any` and `all` belong to their leaf.
+    pub fn leaves<'n>(&'n self, visit: &mut impl FnMut(&'n Leaf)) {
+        match self {
+            Self::Or(operands) | Self::And(operands) => {
+                for operand in operands {
+                    operand.leaves(visit);
+                }
+            }
+            Self::Not(operand) => operand.leaves(visit),
+            Self::Leaf(leaf) => visit(leaf),
+        }
+    }
+}
+
+/// What looks at the event, and where it stands in the text.
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    /// The bytes of the text.
+    pub span: Range<usize>,
+    /// What it asks.
+    pub question: Question,
+}
+
+impl PartialEq for Leaf {
+    /// Leaves are equal when they ask the same, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.question == other.question
+    }
+}
+
+impl Eq for Leaf {}
+
+impl Hash for Leaf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.question.hash(state);
+    }
+}
+
+/// What a leaf asks of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Leaf {
-    /// `path op literal`.
-    Compare(Compare),
+pub(super) enum Question {
+    /// `operand op literal`, `operand in (…)`, and the functions of a value.
+    Value(Operand, Test),
+    /// `time(path) op literal` and `time(path) in (…)`.
+    Time(Field, TimeTest),
     /// `has_field(path)`.
     HasField(Field),
     /// `field_changed(path)` and its two siblings.
     Changed(Changed),
+    /// `any(path, condition)` and `all(path, condition)`.
+    Each(Each),
 }
 
-/// A comparison of a field with a literal.
+/// Where the value of a leaf comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Compare {
-    /// The field on the left.
-    pub field: Field,
-    /// Whether `?` follows the path: a missing field makes the comparison false instead of an error.
-    pub optional: bool,
-    /// The operator.
-    pub op: Op,
-    /// The scalar on the right.
-    pub literal: Scalar,
+pub(super) enum Operand {
+    /// A field itself.
+    Field(Field),
+    /// The length of a string in code points, of an array or an object in entries.
+    Size(Field),
+    /// A field as it was, or as it is after a change.
+    Side(Side, Field),
+    /// A field beside the data.
+    Envelope(Envelope),
 }
 
-/// A scalar, and its canonical text, so that anything but numbers is compared as text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Scalar {
-    value: Value,
-    json: Vec<u8>,
+/// A side of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // a change has exactly these two
+pub enum Side {
+    /// The value before.
+    Old,
+    /// The value after.
+    New,
 }
 
-impl Scalar {
-    /// The scalar of a value that is no container.
-    pub fn new(value: Value) -> Self {
-        let json = value.to_string().into_bytes();
-        Self { value, json }
-    }
-
-    /// The value.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// Equality as JSON values.
-    pub fn equals(&self, other: Raw<'_>) -> bool {
-        match &self.value {
-            Value::Number(number) => other
-                .number()
-                .is_some_and(|other| compare_numbers(number, &other).is_eq()),
-            _ => self.json == other.json(),
+impl Side {
+    /// The function that reads this side.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::Old => "old",
+            Self::New => "new",
         }
+    }
+}
+
+/// What is asked of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Test {
+    /// How it compares with a scalar.
+    Compare(Op, Scalar),
+    /// Whether it is one of these, or none of them.
+    In(Membership, Vec<Scalar>),
+    /// Whether it is null.
+    IsNull,
+    /// Whether it holds a substring or an item.
+    Contains(Scalar),
+    /// Whether it starts with a text.
+    StartsWith(String),
+    /// Whether it ends with a text.
+    EndsWith(String),
+    /// Whether a regular expression is found in it.
+    Matches(Pattern),
+    /// Whether it fits a text with wildcards.
+    Like(Wildcards),
+    /// Whether it is this text in lower case.
+    EqualsIgnoringCase(Folded),
+}
+
+impl Test {
+    /// The operator or function, as it is written.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Compare(op, _) => op.as_str(),
+            Self::In(membership, _) => membership.as_str(),
+            Self::IsNull => "is_null",
+            Self::Contains(_) => "contains",
+            Self::StartsWith(_) => "starts_with",
+            Self::EndsWith(_) => "ends_with",
+            Self::Matches(_) => "matches",
+            Self::Like(_) => "like",
+            Self::EqualsIgnoringCase(_) => "ieq",
+        }
+    }
+}
+
+/// What is asked of a point in time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum TimeTest {
+    /// How it compares with another.
+    Compare(Op, Moment),
+    /// Whether it is one of these, or none of them.
+    In(Membership, Vec<Moment>),
+}
+
+impl TimeTest {
+    /// The operator, as it is written.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Compare(op, _) => op.as_str(),
+            Self::In(membership, _) => membership.as_str(),
+        }
+    }
+}
+
+/// `in` or `not in`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Membership {
+    In,
+    NotIn,
+}
+
+impl Membership {
+    /// The operator, as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::NotIn => "not in",
+        }
+    }
+
+    /// Whether the operator holds for a value that is, or is not, in the list.
+    pub const fn holds(self, is_in: bool) -> bool {
+        matches!(self, Self::In) == is_in
+    }
+}
+
+/// A text, and itself in lower case.
+#[derive(Debug, Clone)]
+pub(super) struct Folded {
+    /// The text as it was written.
+    pub written: String,
+    /// The text in lower case.
+    pub lower: String,
+}
+
+impl PartialEq for Folded {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Folded {}
+
+impl Hash for Folded {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
     }
 }
 
@@ -127,12 +264,12 @@ pub(super) struct Changed {
     /// The first step is the field in `changes`; the others walk its old and new values.
     pub path: Path,
     /// What is asked.
-    pub question: Question,
+    pub ask: Ask,
 }
 
 /// What is asked about a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Question {
+pub(super) enum Ask {
     /// Whether there is one.
     Any,
     /// Whether the new value is this.
@@ -141,7 +278,7 @@ pub(super) enum Question {
     From(Expected),
 }
 
-impl Question {
+impl Ask {
     /// The function that asks it.
     pub const fn function(&self) -> &'static str {
         match self {
@@ -152,79 +289,37 @@ impl Question {
     }
 }
 
-/// The value that a change is compared with. A quoted one stands for the string and for the scalar that it spells.
+/// A condition on the elements of an array.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Expected {
-    /// The literal itself.
-    pub value: Scalar,
-    /// The scalar that a quoted literal spells, if it spells one.
-    pub spelled: Option<Scalar>,
+pub(super) struct Each {
+    /// How many elements must fulfil it.
+    pub quantifier: Quantifier,
+    /// The array.
+    pub field: Field,
+    /// The condition; its fields are those of an element.
+    pub condition: Node,
 }
 
-impl Expected {
-    /// Whether a value is the expected one.
-    pub fn matches(&self, value: Raw<'_>) -> bool {
-        self.value.equals(value)
-            || self
-                .spelled
-                .as_ref()
-                .is_some_and(|spelled| spelled.equals(value))
+/// How many elements must fulfil a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Quantifier {
+    /// At least one.
+    Any,
+    /// Every one.
+    All,
+}
+
+impl Quantifier {
+    /// The function as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::All => "all",
+        }
     }
-}
 
-/// A field that is read from the event's data.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Field {
-    /// The way to it.
-    pub path: Path,
-    /// The number of its top-level key among the keys that the condition reads.
-    pub slot: usize,
-}
-
-/// A way from the top level to a value.
-#[derive(Debug, Clone)]
-pub(super) struct Path {
-    /// The top-level key.
-    pub first: Key,
-    /// The steps from its value on.
-    pub rest: Vec<Segment>,
-    /// The path as it was written, for error texts.
-    pub shown: String,
-}
-
-impl PartialEq for Path {
-    /// Paths are equal when they lead to the same place, however they are written.
-    fn eq(&self, other: &Self) -> bool {
-        self.first == other.first && self.rest == other.rest
+    /// The truth of an element that ends the walk, and is the answer.
+    pub const fn deciding(self) -> bool {
+        matches!(self, Self::Any)
     }
-}
-
-impl Eq for Path {}
-
-impl Hash for Path {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.first.hash(state);
-        self.rest.hash(state);
-    }
-}
-
-impl Path {
-    /// Follows the steps after the first from the value of the top-level key; `None` where a step leads nowhere.
-    pub fn walk<'v>(&self, top: Raw<'v>) -> Option<Raw<'v>> {
-        self.rest
-            .iter()
-            .try_fold(top, |value, segment| match segment {
-                Segment::Key(key) => value.get(key),
-                Segment::Index(index) => value.at(*index),
-            })
-    }
-}
-
-/// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Segment {
-    /// A key of an object.
-    Key(Key),
-    /// A position in an array.
-    Index(usize),
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use super::ast::Side;
+
 /// The most characters of a line that a syntax error shows on each side of the mistake.
 const SHOWN_EACH_SIDE: usize = 60;
 
@@ -101,20 +103,37 @@ impl fmt::Display for Excerpt {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// A field that the condition needs is not in the data.
-    #[error("Field not found: {0}")]
-    FieldNotFound(String),
-    /// Two values that have no order.
-    #[error("Cannot compare {path}: {left} {op} {right}")]
-    NotComparable {
-        /// The path on the left.
+    /// A field that the condition needs is not there.
+    #[error("Field not found: {path}{}", in_side(path, *side))]
+    FieldNotFound {
+        /// Its path.
         path: String,
+        /// The side of the change in which it is not.
+        side: Option<Side>,
+    },
+    /// Two values that have no order.
+    #[error("Cannot compare {operand}: {left} {op} {right}")]
+    NotComparable {
+        /// The operand on the left.
+        operand: String,
         /// The JSON type of its value.
         left: &'static str,
         /// The operator.
         op: &'static str,
         /// The JSON type of the literal.
         right: &'static str,
+    },
+    /// A value of a type that a function does not take.
+    #[error("{function}({path}) needs {needs}, found {found}")]
+    WrongType {
+        /// The function.
+        function: &'static str,
+        /// The path of the value.
+        path: String,
+        /// What it takes.
+        needs: &'static str,
+        /// The JSON type of the value.
+        found: &'static str,
     },
     /// A question about changes, asked of an update whose changes were not tracked.
     #[error(
@@ -126,4 +145,20 @@ pub enum EvalError {
         /// Its path.
         path: String,
     },
+    /// An element of an array that cannot answer.
+    #[error("{error} (in {array}[{index}])")]
+    InElement {
+        /// Why not.
+        error: Box<EvalError>,
+        /// The path of the array.
+        array: String,
+        /// The place of the element, from 0.
+        index: usize,
+    },
+}
+
+fn in_side(path: &str, side: Option<Side>) -> String {
+    side.map_or_else(String::new, |side| {
+        format!(" (in {}({path}))", side.function())
+    })
 }

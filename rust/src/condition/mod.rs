@@ -6,7 +6,8 @@
 //! and        = not { ("&&" | "and") not }
 //! not        = ("!" | "not") not | primary
 //! primary    = "(" or ")" | comparison | function
-//! comparison = path ["?"] op literal
+//! comparison = operand op literal | operand ["not"] "in" "(" literal { "," literal } ")"
+//! operand    = path ["?"] | "@" name | ("size" | "old" | "new" | "time") "(" path ["?"] ")"
 //! op         = "==" | "!=" | ">" | "<" | ">=" | "<="
 //! path       = name { "." name | "[" integer "]" | "[" dqstring "]" }
 //! literal    = sqstring | dqstring | bare
@@ -14,35 +15,51 @@
 //! ```
 //!
 //! Words are contextual: a field may be called `in`, `not` or `or`. `cursor` reads tokens, `parse` builds the tree of
-//! `ast`, `eval` walks it.
+//! `ast`, `eval` walks it, `explain` walks it and notes what it sees in an `explanation`, `warning` looks for what is probably not meant.
 
 mod ast;
 mod cursor;
 mod error;
 mod eval;
+mod explain;
+mod explanation;
 mod parse;
+mod path;
+mod scalar;
+mod warning;
 
 #[cfg(test)]
 mod tests;
 
+pub use ast::Side;
 pub use error::{EvalError, SyntaxError};
 pub(crate) use eval::Fields;
+pub use explanation::{
+    ElementExplanation, Elements, Explanation, LeafExplanation, MAX_ELEMENTS, Outcome,
+};
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::json::Key;
 use ast::Node;
+use warning::Warning;
 
 /// The longest text of a condition, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
-/// The deepest nesting of parentheses and `!`.
+/// The deepest nesting of parentheses, `!`, `any` and `all`.
 pub const MAX_DEPTH: usize = 64;
 /// The most nodes of a tree; a leaf, a `!`, a `&&` and a `||` are one each.
 pub const MAX_NODES: usize = 2048;
 /// The most steps of a path, the first name included.
 pub const MAX_SEGMENTS: usize = 16;
+/// The most items of a list.
+pub const MAX_LIST_ITEMS: usize = 1000;
+/// The longest regular expression, in bytes.
+pub const MAX_REGEX_BYTES: usize = 512;
+/// The most memory of a compiled regular expression, in bytes.
+pub const MAX_REGEX_COMPILED_BYTES: usize = 64 * 1024;
 
 /// A parsed condition. Two are equal when their trees are.
 #[derive(Debug, Clone)]
@@ -50,7 +67,7 @@ pub struct Condition {
     source: String,
     root: Node,
     keys: Vec<Key>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Condition {
@@ -62,7 +79,7 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let parsed = parse::parse(text)?;
         Ok(Self {
-            source: text.trim().to_owned(),
+            source: text.to_owned(),
             root: parsed.root,
             keys: parsed.keys,
             warnings: parsed.warnings,
@@ -86,21 +103,37 @@ impl Condition {
         self.root.evaluate(fields)
     }
 
+    /// How the condition comes to its answer for an event.
+    pub fn explain(&self, event: &Event) -> Explanation {
+        explain::explain(&self.source, &self.root, &mut eval::Direct(event))
+    }
+
     /// The top-level fields of the data that the condition reads; the number of a field is its slot.
     pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }
 
     /// What parses but is probably not meant, in the order of the text.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    ///
+    /// `kind`: the kind of the events that the condition is for, if it is for one only.
+    pub fn warnings(&self, kind: Option<EventKind>) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(warning::look_at(&self.source, &self.root, kind));
+        warnings.sort_by_key(|warning| warning.at);
+        warnings
+            .into_iter()
+            .map(|Warning { at, text }| {
+                let offset = self.source[..at].chars().count();
+                format!("{text} (offset {offset})")
+            })
+            .collect()
     }
 }
 
 impl fmt::Display for Condition {
     /// The text that was parsed, without white space around it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
+        f.write_str(self.source.trim())
     }
 }
 

@@ -74,16 +74,17 @@ impl<'t> Raw<'t> {
 
     /// The item at `index`, if the value is an array that has it.
     pub fn at(self, index: usize) -> Option<Raw<'t>> {
-        let mut rest = self.0.strip_prefix(b"[")?;
-        let mut next = || {
+        self.items().nth(index)
+    }
+
+    /// The items of an array; nothing for any other value.
+    pub fn items(self) -> impl Iterator<Item = Raw<'t>> {
+        let mut rest = self.0.strip_prefix(b"[").unwrap_or_default();
+        std::iter::from_fn(move || {
             let item = take_value(&mut rest)?;
             rest = rest.get(1..)?;
             Some(item)
-        };
-        for _ in 0..index {
-            next()?;
-        }
-        next()
+        })
     }
 
     /// The keys, as strings, and values of an object; nothing for any other value.
@@ -213,6 +214,8 @@ mod tests {
         assert_eq!(text(get(array, "a")), None);
         assert_eq!(text(root.at(0)), None);
         assert_eq!(root.entries().count(), 4);
+        assert_eq!(array.items().count(), 4);
+        assert_eq!(root.items().count(), 0);
         assert_eq!(Raw::new(b"{}").entries().count(), 0);
     }
 

@@ -8,6 +8,8 @@ use pyo3::types::{PyString, PyTuple};
 
 use super::errors::{condition_not_text, condition_syntax_error};
 use super::event::event_from_py;
+use super::explanation::Explanation;
+use super::matcher::kind_or_any;
 use crate::condition;
 
 /// See `_core.pyi` for what users read.
@@ -41,9 +43,24 @@ impl Condition {
         Ok(self.condition.evaluate(event_from_py(event)?.as_ref())?)
     }
 
+    fn explain(&self, event: &Bound<'_, PyAny>) -> PyResult<Explanation> {
+        Ok(self
+            .condition
+            .explain(event_from_py(event)?.as_ref())
+            .into())
+    }
+
     #[getter]
     fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.condition.warnings())
+        PyTuple::new(py, self.condition.warnings(None))
+    }
+
+    fn warnings_for<'py>(
+        &self,
+        py: Python<'py>,
+        event_type: &str,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.condition.warnings(kind_or_any(event_type)?))
     }
 
     fn __str__(&self) -> String {

@@ -8,6 +8,7 @@ use pyo3::types::PyString;
 
 use super::condition::Condition;
 use super::event::event_from_py;
+use super::explanation::RuleExplanation;
 use crate::event::EventKind;
 use crate::matcher::Matcher;
 
@@ -48,10 +49,7 @@ impl RuleMatcher {
         condition: Option<&Bound<'_, PyAny>>,
         enabled: bool,
     ) -> PyResult<()> {
-        let kind = event_type
-            .filter(|word| *word != ANY_KIND)
-            .map(kind)
-            .transpose()?;
+        let kind = event_type.map(kind_or_any).transpose()?.flatten();
         if entity.is_empty() {
             return Err(PyValueError::new_err(
                 "entity: must not be empty; `*` is every entity",
@@ -85,10 +83,19 @@ impl RuleMatcher {
             .collect();
         Ok((names, errors))
     }
+
+    fn explain(&self, event: &Bound<'_, PyAny>) -> PyResult<Vec<RuleExplanation>> {
+        let explained = self.matcher.explain(event_from_py(event)?.as_ref());
+        Ok(explained.into_iter().map(Into::into).collect())
+    }
 }
 
-fn kind(word: &str) -> PyResult<EventKind> {
-    EventKind::from_any_case(word).ok_or_else(|| {
+/// The kind that a word names, `None` for the word that stands for every kind.
+pub fn kind_or_any(word: &str) -> PyResult<Option<EventKind>> {
+    if word == ANY_KIND {
+        return Ok(None);
+    }
+    EventKind::from_any_case(word).map(Some).ok_or_else(|| {
         let words = EventKind::ALL.map(EventKind::as_str).join(", ");
         PyValueError::new_err(format!(
             "event_type: {word:?} is not one of {words} or {ANY_KIND}"

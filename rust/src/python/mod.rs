@@ -6,6 +6,7 @@ mod condition;
 mod convert;
 mod errors;
 mod event;
+mod explanation;
 mod feed;
 mod job;
 mod jobs;

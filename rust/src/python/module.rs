@@ -17,6 +17,10 @@ mod core_module {
     #[pymodule_export]
     use crate::python::event::EntityEvent;
     #[pymodule_export]
+    use crate::python::explanation::{
+        ElementExplanation, Explanation, LeafExplanation, RuleExplanation,
+    };
+    #[pymodule_export]
     use crate::python::feed::{PyFeed, PyLeasedJob, counters_snapshot};
     #[pymodule_export]
     use crate::python::job::PyJob;
