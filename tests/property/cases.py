@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.property.drafts import CONTAINERS, ENVELOPE, INSIDE, MISSING, OUTSIDE, Draft, Field, Pen
 from tests.property.spelling import Spelling
 from tests.reference import conditions
-from tests.reference.events import Event
+from tests.reference.events import Event, from_dict
 
 KINDS = ("INSERT", "UPDATE", "DELETE", "CUSTOM")
 
@@ -148,7 +148,7 @@ def cases(draw: st.DrawFn) -> Case:
 def reference_outcome(case: Case) -> str:
     """Return `true`, `false` or `error`; what is beyond the reference is no example."""
     try:
-        return str(conditions.evaluate(conditions.parse(case.text), case.event)).lower()
+        return str(conditions.evaluate(conditions.parse(case.text), from_dict(wire_form(case.event)))).lower()
     except conditions.CannotAnswer:
         return "error"
     except (conditions.NotACondition, conditions.OutOfScope):

@@ -9,7 +9,7 @@ from fraiseql_observers._core import RuleMatcher
 from tests.property.cases import KINDS, Case, cases, wire_form
 from tests.property.strategies import ENTITIES, events
 from tests.reference import matcher
-from tests.reference.events import Event
+from tests.reference.events import Event, from_dict
 
 names = st.sampled_from(["r0", "r1", "r2", "r3", "r4", "r5"])
 
@@ -56,9 +56,9 @@ def test_index_and_plain_search_agree(
         elif name in model:
             index.remove(name)
             del model[name]
-        assert index.find(wire_form(seen[0])) == matcher.find(model, seen[0])
+        assert index.find(wire_form(seen[0])) == matcher.find(model, from_dict(wire_form(seen[0])))
     for event in seen:
-        assert index.find(wire_form(event)) == matcher.find(model, event)
+        assert index.find(wire_form(event)) == matcher.find(model, from_dict(wire_form(event)))
 
 
 @given(st.lists(cases(), min_size=1, max_size=4), st.data())
