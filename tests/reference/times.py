@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 NANOS = 10**9
 #: The first nanosecond of year 1 and the first after year 9999, both in UTC, counted from the first.
@@ -58,3 +59,15 @@ def instant(text: str) -> tuple[int] | None:
     seconds = _days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset * 60
     nanos = seconds * NANOS + int((found[7] or "0").ljust(9, "0"))
     return (nanos,) if 0 <= nanos < END else None
+
+
+def written(nanos: int) -> str:
+    """Return an instant as text in UTC, with no, three, six or nine digits of fraction, as few as hold it."""
+    days, rest = divmod(nanos, 86_400 * NANOS)
+    seconds, fraction = divmod(rest, NANOS)
+    digits = f"{fraction:09}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    day = date.fromordinal(days + 1)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{day.year:04}-{day.month:02}-{day.day:02}T{clock}{'.' * bool(digits)}{digits}Z"

@@ -127,7 +127,9 @@ class _Parser:
 
     def leaf(self, operator: str, path: Path, start: int, values: list[Any], **more: Any) -> Tree:
         text = self.words.text[start : self.words.at]
-        return self.count(Leaf(operator, path, text, literals=tuple(map(Literal, values)), **more))
+        is_time = more.get("taken") == "time"
+        literals = tuple(Literal(value, instant(value) if is_time else None) for value in values)
+        return self.count(Leaf(operator, path, text, literals=literals, **more))
 
     def call(self, name: str, start: int) -> Tree:
         """Read the rest of a call, after its opening parenthesis."""

@@ -14,10 +14,10 @@ from tests.reference.conditions.tree import NotACondition, OutOfScope
 from tests.reference.conditions.words import SPACE
 
 MAX_BYTES = 512
-#: The limit of 64 KiB is the compiled size, which we cannot know: this many repetitions of anything are below it.
-MOST_REPEATED = 8
-#: The same for classes that have hundreds of ranges in Unicode.
-MOST_UNICODE_CLASSES = 1
+#: The limit of 64 KiB is the compiled size, which we cannot know: what weighs no more than this is below it.
+MOST_WEIGHT = 40
+#: The classes that have hundreds of ranges in Unicode weigh so much, and everything else 1.
+WEIGHTS = {r"\w": 30, r"\d": 4}
 
 PUNCTUATION = r"[\\.+*?()|\[\]{}^$\-/]"
 ATOM = re.compile(
@@ -58,13 +58,15 @@ class _Translator:
     def __init__(self, source: str) -> None:
         self.source = source
         self.at = 0
-        self.unicode_classes = 0
-        self.repeated = 0
+        self.weight = 0
+        self.copies = 1
 
     def all(self) -> str:
         out = self.alternatives()
         if self.at < len(self.source):
             raise NotACondition("a parenthesis that nothing opened")
+        if self.weight * self.copies > MOST_WEIGHT:
+            raise OutOfScope("perhaps too large when compiled")
         return out
 
     def alternatives(self) -> str:
@@ -95,9 +97,8 @@ class _Translator:
     def bound(self, least: int, most: int | None) -> None:
         if most is not None and most < least:
             raise NotACondition("bounds the wrong way round")
-        self.repeated += most or least
-        if self.repeated > MOST_REPEATED:
-            raise OutOfScope("perhaps too large when compiled")
+        # A bound on how often anything is copied, wherever it stands.
+        self.copies *= max(1, most or least)
 
     def group(self) -> str:
         source = self.source[self.at :]
@@ -116,9 +117,8 @@ class _Translator:
     def atom(self) -> str:
         found = self.match(ATOM)
         if found:
-            self.unicode_classes += len(re.findall(r"\\[dw]", re.sub(r"\\[^dw]", "", found[0])))
-            if self.unicode_classes > MOST_UNICODE_CLASSES:
-                raise OutOfScope("perhaps too large when compiled")
+            classes = re.findall(r"\\[dw]", re.sub(r"\\[^dw]", "", found[0]))
+            self.weight += 1 + sum(WEIGHTS[name] for name in classes)
             if found["spaces"]:
                 return f"[{SPACE}]"
             if found["class"]:

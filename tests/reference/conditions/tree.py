@@ -32,13 +32,17 @@ class Path:
 
 @dataclass(frozen=True)
 class Literal:
-    """A scalar of a text; equal to another that is written alike, so 1, 1.0 and True are three."""
+    """A scalar of a text; equal to another that is of the same type and value, so 1, 1.0 and True are three.
+
+    A string that stands for an instant is equal to every other that does.
+    """
 
     value: Any = field(compare=False)
-    written: str = field(init=False)
+    instant: tuple[int] | None = None
+    identity: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "written", repr(self.value))
+        object.__setattr__(self, "identity", repr(self.instant or self.value))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,373 @@
+"""Leaves of conditions, each with what should stand in an event so that it is often true, often false or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.property.spelling import Spelling
+
+#: Stands for a field that is not there.
+MISSING = object()
+#: Names of fields, words of the language among them; the last ones need quotes.
+NAMES = (
+    "a",
+    "b",
+    "total",
+    "status",
+    "not",
+    "or",
+    "in",
+    "and",
+    "any",
+    "size",
+    "old",
+    "time",
+    "_x1",
+    "é",
+    "日付",
+)
+KEYS = (*NAMES, "a b", "a.b", "", "😀", "it's", '"', "@user_id")
+
+NUMBERS = (
+    *(0, -0.0, 1, 1.0, 2, 2.5, -1, 100, 100.0, 0.1, 5e-324, 1e300, -(2**63), 2**63, 2**64 - 1, float(2**64)),
+    *(2**53, 2**53 + 1, 2**53 - 1, float(2**53), -(2**53) - 1, float(2**63)),
+)
+STRINGS = (
+    *(
+        "",
+        "1",
+        "100",
+        "1e2",
+        "null",
+        "true",
+        "shipped",
+        "Shipped",
+        "a",
+        "A",
+        "ab",
+        '"a"',
+        "[1]",
+        "a b",
+        "it's",
+    ),
+    *(
+        "é",
+        "É",
+        "e\u0301",
+        "ß",
+        "SS",
+        "İ",
+        "ΑΣ",
+        "ας",
+        "日本",
+        "😀",
+        "\n",
+        "a\nb",
+        "\\",
+        "\0",
+        "in",
+        "or",
+        "007",
+    ),
+)
+SCALARS = (*NUMBERS, *STRINGS, None, True, False)
+TIMES = (
+    *("2024-01-01T00:00:00Z", "2024-01-01T01:00:00+01:00", "2024-01-01t00:00:00.000000000z"),
+    *("2024-01-01T00:00:00.000000001Z", "2023-12-31T23:59:59.999999999Z", "2024-02-29T12:00:00-00:00"),
+    *(
+        "9999-12-31T23:59:59.9Z",
+        "0001-01-01T00:00:00Z",
+        "0000-12-31T23:59:59-00:01",
+        "2023-12-31T19:00:00-05:00",
+    ),
+)
+NO_TIMES = (
+    *("2024-01-01", "2016-12-31T23:59:60Z", "2024-02-30T00:00:00Z", "2024-01-01 00:00:00Z", "", "now"),
+    *("2024-01-01T00:00:00", "2024-01-01T00:00:00.0000000001Z", "2024-01-01T00:00:00+24:00"),
+    *(
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59-00:01",
+        "2024-01-01T00:00:00.Z",
+        "2024-01-01T24:00:00Z",
+    ),
+)
+ENVELOPE: dict[str, tuple[Any, ...]] = {
+    "event_type": ("INSERT", "UPDATE", "DELETE", "CUSTOM"),
+    "entity_type": ("Order", "User", "order"),
+    "entity_id": ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-0000000000AB"),
+    "user_id": (None, "u1", "U1", "", "1"),
+    "tenant_id": (None, "t", "t1"),
+    "actor_type": (None, "human", "system"),
+}
+CONTAINERS: tuple[Any, ...] = (
+    [],
+    [1],
+    ["a", 1.0, None],
+    {},
+    {"a": 1},
+    {"b": None, "a": "x"},
+    [[1], {"a": 100}],
+    [1, 2, 3],
+)
+COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
+
+
+@dataclass(frozen=True)
+class Field:
+    """What should stand somewhere: in the data, in the changes or in the envelope."""
+
+    steps: tuple[str | int, ...]
+    fits: tuple[Any, ...]
+    breaks: tuple[Any, ...] = (MISSING,)
+    where: str = "data"
+
+
+Draft = tuple[str, list[Field]]
+
+
+class Pen:
+    """Draws a structure from Hypothesis and writes it down."""
+
+    def __init__(self, draw: st.DrawFn, spelling: Spelling) -> None:
+        self.draw = draw
+        self.spelling = spelling
+
+    def one(self, *choices: Any) -> Any:
+        """Draw one of the choices; the first is the simplest."""
+        return choices[0] if len(choices) == 1 else choices[self.draw(st.integers(0, len(choices) - 1))]
+
+    def odd(self, one_in: int) -> bool:
+        """Whether this is one of the rarer examples."""
+        return self.draw(st.integers(0, one_in - 1)) == one_in - 1
+
+    def steps(self) -> tuple[str | int, ...]:
+        """Draw a path, mostly a short one."""
+        steps: list[str | int] = [self.one(*NAMES[:4], *NAMES)]
+        steps += [self.one(*KEYS, 0, 0, 1, 2) for _ in range(self.one(0, 0, 0, 0, 1, 2))]
+        return tuple(steps)
+
+    def call(self, name: str, *arguments: str) -> str:
+        """Write a call."""
+        spell = self.spelling
+        inner = ",".join(f"{spell.gap()}{argument}{spell.gap()}" for argument in arguments)
+        return f"{name}{spell.pick('', '', ' ')}({inner})"
+
+
+def near(value: Any) -> tuple[Any, ...]:
+    """Return values that are equal to a value, or collide with it."""
+    if isinstance(value, bool) or value is None:
+        return (value, value, not value, str(value).lower(), 0, 1, "", None)
+    if isinstance(value, str):
+        return (value, value, value, value + "x", value.upper(), value.lower(), "", 1, 100, None, [value])
+    integer = int(value)
+    return (value, value, integer, float(value), value + 1, value - 1, str(value), -value, 0, [value])
+
+
+def _numbers_near(value: Any) -> tuple[Any, ...]:
+    value = value if isinstance(value, int | float) else 1
+    return tuple(number for number in near(value) if isinstance(number, int | float) and abs(number) < 2**64)
+
+
+def _optional(pen: Pen, breaks: tuple[Any, ...]) -> tuple[str, tuple[Any, ...], tuple[Any, ...]]:
+    """Draw whether `?` follows: then a missing field fits as well."""
+    if pen.odd(4):
+        others = tuple(value for value in breaks if value is not MISSING)
+        return pen.spelling.gap() + "?", (MISSING,), others
+    return "", (), breaks
+
+
+def _right_side(pen: Pen, pool: tuple[Any, ...]) -> tuple[str, str, list[Any]]:
+    """Draw an operator with what stands right of it."""
+    spell = pen.spelling
+    if pen.odd(3):
+        values = [pen.one(*pool) for _ in range(pen.one(1, 2, 3))]
+        listed = ",".join(f"{spell.gap()}{spell.value(value)}{spell.gap()}" for value in values)
+        operator = pen.one("in", f"not{spell.between()}in")
+        return f"{spell.between()}{operator}{spell.gap()}({listed})", operator, values
+    value, operator = pen.one(*pool), pen.one(*COMPARISONS)
+    return f"{spell.wide(operator)}{spell.value(value)}", operator, [value]
+
+
+def _fitting(operator: str, values: list[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what an operator can compare with its right side, and what not."""
+    if operator[0] in "<>":
+        return _numbers_near(values[0]), (MISSING, "x", None, True, [1])
+    fits = tuple(other for value in values for other in near(value))
+    return (*fits, *CONTAINERS[:2]), (MISSING,)
+
+
+def comparison(pen: Pen) -> Draft:
+    """Draw `path op literal`."""
+    steps = pen.steps()
+    right, operator, values = _right_side(pen, pen.one(NUMBERS, SCALARS, STRINGS))
+    fits, breaks = _fitting(operator, values)
+    mark, more, breaks = _optional(pen, breaks)
+    return f"{pen.spelling.path(steps)}{mark}{right}", [Field(steps, fits + more, breaks)]
+
+
+def old_or_new(pen: Pen) -> Draft:
+    """Draw `old(path) op literal`."""
+    steps = pen.steps()
+    right, operator, values = _right_side(pen, pen.one(NUMBERS, SCALARS))
+    fits, breaks = _fitting(operator, values)
+    mark, more, breaks = _optional(pen, breaks)
+    call = pen.call(pen.one("old", "new"), pen.spelling.path(steps) + mark)
+    return f"{call}{right}", [Field(steps, fits + more, breaks, pen.one("changes", "changes", "data"))]
+
+
+def size(pen: Pen) -> Draft:
+    """Draw `size(path) op literal`."""
+    steps = pen.steps()
+    right, _, _ = _right_side(pen, pen.one((0, 1, 2, 1.0), (0, 1, 2, 3, 2.5), (1, "1")))
+    mark, more, breaks = _optional(pen, (MISSING, 1, None, True))
+    fits = (*CONTAINERS, "", "ab", "😀", "e\u0301", *more)
+    return f"{pen.call('size', pen.spelling.path(steps) + mark)}{right}", [Field(steps, fits, breaks)]
+
+
+def time(pen: Pen) -> Draft:
+    """Draw `time(path) op literal`."""
+    steps = pen.steps()
+    # The literal must be in quotes: a colon is no part of a bare one.
+    right, _, _ = _right_side(pen, TIMES)
+    mark, more, breaks = _optional(pen, (MISSING, 1, None, *NO_TIMES))
+    return f"{pen.call('time', pen.spelling.path(steps) + mark)}{right}", [
+        Field(steps, (*TIMES, *more), breaks)
+    ]
+
+
+def envelope(pen: Pen) -> Draft:
+    """Draw `@name op literal`."""
+    name = pen.one(*ENVELOPE)
+    right, _, _ = _right_side(pen, (*(ENVELOPE[name]), pen.one(1, "x", None)))
+    return f"@{name}{right}", [Field((name,), ENVELOPE[name], ENVELOPE[name], "envelope")]
+
+
+def _key_or_path(pen: Pen) -> tuple[str, tuple[str | int, ...]]:
+    """Draw a quoted key, or a path."""
+    if pen.odd(3):
+        key = pen.one(*KEYS)
+        return pen.spelling.quoted(key), (key,)
+    steps = pen.steps()
+    return pen.spelling.path(steps), steps
+
+
+def has_field(pen: Pen) -> Draft:
+    """Draw `has_field(x)`."""
+    written, steps = _key_or_path(pen)
+    return pen.call("has_field", written), [Field(steps, (MISSING, None, 1, "x"), ())]
+
+
+def field_changed(pen: Pen) -> Draft:
+    """Draw `field_changed(x)` or one with a value."""
+    written, steps = _key_or_path(pen)
+    name = pen.one("field_changed_to", "field_changed_from", "field_changed")
+    if name == "field_changed":
+        return pen.call(name, written), [Field(steps, (1, 1, 2, None, "x", MISSING), (), "changes")]
+    value = pen.one(*pen.one(NUMBERS, SCALARS))
+    spelled = pen.spelling.value(value) or "''"
+    if pen.odd(3):
+        # A string that spells a scalar, also with white space around, or a JSON string that spells itself.
+        spelled = pen.spelling.quoted(pen.one("", " ") + (pen.spelling.value(value) or "x"))
+    return pen.call(name, written, spelled), [Field(steps, (*near(value), value, MISSING), (), "changes")]
+
+
+def _x(pen: Pen, fits: tuple[Any, ...], breaks: tuple[Any, ...]) -> tuple[str, Field]:
+    """Draw the first argument of a value function."""
+    if pen.odd(8):
+        name = pen.one(*ENVELOPE)
+        return f"@{name}", Field((name,), ENVELOPE[name], ENVELOPE[name], "envelope")
+    written, steps = _key_or_path(pen)
+    if written[0] in "'\"":
+        return written, Field(steps, fits, breaks)
+    mark, more, breaks = _optional(pen, breaks)
+    return written + mark, Field(steps, fits + more, breaks)
+
+
+def is_null(pen: Pen) -> Draft:
+    """Draw `is_null(x)`."""
+    written, field = _x(pen, (None, None, 0, "", False, []), (MISSING,))
+    return pen.call("is_null", written), [field]
+
+
+def contains(pen: Pen) -> Draft:
+    """Draw `contains(x, v)`."""
+    value = pen.one(*SCALARS)
+    lists = tuple([other] for other in near(value))
+    strings = (value, f"x{value}", f"{value}y", "", "z") if isinstance(value, str) else ()
+    wrong = (MISSING, None, 1, {}, *(() if strings else ("x",)))
+    written, field = _x(pen, (*lists, *strings, [1, value]), wrong)
+    return pen.call("contains", written, pen.spelling.value(value) or "''"), [field]
+
+
+def string_function(pen: Pen) -> Draft:
+    """Draw one of the functions that compare two strings."""
+    name = pen.one("starts_with", "ends_with", "ieq")
+    value = pen.one(*STRINGS)
+    cases = (value.upper(), value.lower(), value.swapcase()) if name == "ieq" else ()
+    fits = (value, f"{value}x", f"x{value}", "", *cases)
+    written, field = _x(pen, fits, (MISSING, None, 1, [value], {}))
+    return pen.call(name, written, pen.spelling.word(value)), [field]
+
+
+def like(pen: Pen) -> Draft:
+    """Draw `like(x, pattern)`."""
+    parts = [pen.one("a", "", "ab", "b", ".", "\n", "é", "?") for _ in range(pen.one(2, 3, 1, 4))]
+    fillers = [pen.one("", "a", "x\n", "ab", "*") for _ in parts]
+    filled = "".join(part + filler for part, filler in zip(parts, fillers, strict=True))
+    fits = ("".join(parts), filled, filled.removesuffix(fillers[-1]), "ab", "")
+    written, field = _x(pen, fits, (MISSING, None, 1, ["a"]))
+    return pen.call("like", written, pen.spelling.quoted("*".join(parts))), [field]
+
+
+ATOMS: dict[str, tuple[str, ...]] = {
+    "a": ("a", "b"),
+    ".": ("a", "é", "\n"),
+    "[a-c]": ("b", "d"),
+    "[^a]": ("b", "\n", "a"),
+    r"[.\s-]": (".", " ", "\u2003", "x"),
+    r"\d": ("7", "٣", "x"),
+    r"\.": (".", "a"),
+    r"\s": (" ", "\x1c", "\u3000"),
+    r"\w": ("a", "_", "é", "-"),
+    "(?:a|bc)": ("a", "bc", "b"),
+    "(b)": ("b", ""),
+    r"\b": ("", " "),
+    "é": ("é", "e"),
+}
+REPEATS: dict[str, tuple[int, ...]] = {
+    "": (1,),
+    "*": (0, 1, 2),
+    "+": (1, 2, 0),
+    "?": (0, 1),
+    "{2}": (2, 1),
+    "{1,2}": (1, 2),
+    "{1,}": (1, 3),
+    "+?": (1, 2),
+}
+
+
+def matches(pen: Pen) -> Draft:
+    """Draw `matches(x, regex)`."""
+    regex, fitting, other = "", "", ""
+    for _ in range(pen.one(1, 2, 3)):
+        atom = pen.one(*ATOMS)
+        repeat = "" if atom == r"\b" else pen.one(*REPEATS)
+        regex += atom + repeat
+        fitting += ATOMS[atom][0] * REPEATS[repeat][0]
+        other += pen.one(*ATOMS[atom]) * pen.one(*REPEATS[repeat])
+    regex = pen.one("", "^", "(?i)") + regex + pen.one("", "$", "|x")
+    fits = (fitting, fitting, other, f"x{fitting}", f"{fitting}\n", fitting.upper(), "")
+    written, field = _x(pen, fits, (MISSING, None, 1, ["a"]))
+    return pen.call("matches", written, pen.spelling.quoted(regex)), [field]
+
+
+#: What may stand inside `any` and `all`, and what may stand outside besides.
+INSIDE: tuple[Callable[[Pen], Draft], ...] = (
+    *(comparison, comparison, comparison, size, time, envelope, has_field, is_null, contains),
+    *(string_function, like, matches),
+)
+OUTSIDE = (field_changed, field_changed, old_or_new, old_or_new)
