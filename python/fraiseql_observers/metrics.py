@@ -39,6 +39,23 @@ class Declaration(NamedTuple):
 
 
 METRICS: Final = (
+    Declaration(
+        "events_processed_total",
+        "counter",
+        (),
+        "events_processed",
+        "Events that this program has held against the rules; one that is tried again counts again.",
+    ),
+    Declaration(
+        "events_matched_total", "counter", (), "events_matched", "Those of them that matched an observer."
+    ),
+    Declaration(
+        "condition_errors_total",
+        "counter",
+        (),
+        "condition_errors",
+        "Conditions that an event could not answer, so that their observers were left out.",
+    ),
     Declaration("job_queued_total", "counter", (), "queued", "Jobs stored in the queue by this program."),
     Declaration("job_executed_total", "counter", ("action_type",), "executed", "Jobs that have completed."),
     Declaration(

@@ -80,6 +80,9 @@ struct PerAction {
 /// All counters of a process.
 #[derive(Default)]
 pub struct Counters {
+    events_processed: AtomicU64,
+    events_matched: AtomicU64,
+    condition_errors: AtomicU64,
     queued: AtomicU64,
     reclaimed: AtomicU64,
     lease_lost: AtomicU64,
@@ -96,6 +99,18 @@ impl Counters {
             .position(|name| *name == action_type)
             .unwrap_or(ACTION_TYPES.len() - 1);
         &self.actions[place]
+    }
+
+    /// Counts an event that has been held against the rules, and the conditions that it could not answer.
+    pub fn event(&self, is_matched: bool, condition_errors: usize) {
+        self.events_processed.fetch_add(1, Relaxed);
+        if is_matched {
+            self.events_matched.fetch_add(1, Relaxed);
+        }
+        if condition_errors > 0 {
+            self.condition_errors
+                .fetch_add(condition_errors as u64, Relaxed);
+        }
     }
 
     /// Counts jobs that the queue has stored.
@@ -178,6 +193,9 @@ impl Counters {
             }
         }
         json!({
+            "events_processed": self.events_processed.load(Relaxed),
+            "events_matched": self.events_matched.load(Relaxed),
+            "condition_errors": self.condition_errors.load(Relaxed),
             "queued": self.queued.load(Relaxed),
             "executed": executed,
             "failed": failed,
@@ -206,12 +224,18 @@ mod tests {
     #[test]
     fn a_snapshot_holds_what_was_counted_and_nothing_else() {
         let counters = Counters::default();
+        counters.event(true, 0);
+        counters.event(false, 2);
         counters.queued(3);
         counters.executed("webhook");
         counters.failed("mine", Failure::Expired);
         counters.took("webhook", Duration::from_millis(5));
         counters.took("webhook", Duration::from_secs(900));
         let seen: Value = serde_json::from_slice(&counters.snapshot()).unwrap();
+        assert_eq!(
+            ["events_processed", "events_matched", "condition_errors"].map(|key| &seen[key]),
+            [2, 1, 2]
+        );
         assert_eq!(seen["queued"], 3);
         assert_eq!(seen["executed"], json!({"webhook": 1}));
         assert_eq!(seen["failed"], json!({"other|expired": 1}));

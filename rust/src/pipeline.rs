@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::event::{Event, EventError};
 use crate::job::JobTemplate;
 use crate::matcher::Matcher;
+use crate::metrics::COUNTERS;
 use crate::queue::gather::Gather;
 use crate::queue::{Due, Lane, NewJob, QueueError};
 
@@ -152,6 +153,7 @@ impl Pipeline {
                 .filter_map(|rule| rules.get(&rule.name))
                 .collect();
             summary.matched = matched.len();
+            COUNTERS.event(!matched.is_empty(), summary.conditions_skipped);
             if !matched.is_empty() {
                 let bytes = event.to_json();
                 if bytes.len() > self.max_payload_bytes {
@@ -170,6 +172,7 @@ impl Pipeline {
         }
         (summaries, lanes)
     }
+
     fn add_jobs(
         &self,
         lanes: &mut Lanes,

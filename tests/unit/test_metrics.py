@@ -27,6 +27,9 @@ from fraiseql_observers.observers import ObserverDefinition
 
 BOUNDS = (0.1, 1.0)
 COUNTERS: dict[str, Any] = {
+    "events_processed": 8,
+    "events_matched": 4,
+    "condition_errors": 3,
     "queued": 5,
     "executed": {"webhook": 3},
     "failed": {"webhook|permanent_error": 1, "log|crash_limit": 2},
@@ -46,8 +49,11 @@ def shown(gauges: dict[str, int]) -> dict[tuple[str, tuple[tuple[str, str], ...]
     }
 
 
-def test_all_eight_metrics_are_shown_under_the_names_of_the_specification() -> None:
+def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
     names = {
+        "fraiseql_observer_events_processed_total",
+        "fraiseql_observer_events_matched_total",
+        "fraiseql_observer_condition_errors_total",
         "fraiseql_observer_job_queued_total",
         "fraiseql_observer_job_executed_total",
         "fraiseql_observer_job_failed_total",
@@ -124,6 +130,36 @@ def test_a_producer_shows_what_it_has_queued_in_its_own_registry() -> None:
     asyncio.run(publish())
     assert registry.get_sample_value("fraiseql_observer_job_queued_total") == before + 1
     assert "fraiseql_observer_job_queue_depth" not in generate_latest(registry).decode()
+
+
+def test_a_condition_that_an_event_cannot_answer_is_counted() -> None:
+    def observer(condition: str | None) -> ObserverDefinition:
+        return ObserverDefinition("INSERT", "Order", [{"type": "log"}], condition)
+
+    config = Config(
+        observers={"a": observer("gone == 1"), "b": observer("gone > 1"), "c": observer("gone? == 1")}
+    )
+    event = {"event_type": "INSERT", "entity_type": "Order", "entity_id": str(uuid4()), "data": {}}
+    registry = CollectorRegistry()
+    registry.register(MetricsRegistry.collector())
+    names = [
+        f"fraiseql_observer_{name}_total"
+        for name in ("events_processed", "events_matched", "condition_errors")
+    ]
+
+    def counted() -> list[float]:
+        return [registry.get_sample_value(name) or 0 for name in names]
+
+    async def publish() -> None:
+        executor = QueuedObserverExecutor(config, MemoryJobQueue(config).core)
+        summary = await executor.process_event(event)
+        assert (summary.conditions_skipped, summary.errors) == (2, ["Field not found: gone"])
+        executor.add_observer("d", observer(None))
+        await executor.process_event(event)
+
+    before = counted()
+    asyncio.run(publish())
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [2, 1, 4]
 
 
 def test_the_text_of_a_worker_is_what_prometheus_client_would_write() -> None:
