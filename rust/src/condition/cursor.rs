@@ -43,6 +43,11 @@ impl<'t> Cursor<'t> {
         &self.text[self.at..]
     }
 
+    /// The text that has been read.
+    pub fn before(&self) -> &'t str {
+        &self.text[..self.at]
+    }
+
     /// The text from byte `start` to here.
     pub fn since(&self, start: usize) -> &'t str {
         &self.text[start..self.at]

@@ -312,6 +312,10 @@ fn constant_of_envelope(envelope: Envelope, test: &Test, kind: Option<EventKind>
         Value::String(word) => match envelope {
             Envelope::EventType => EventKind::from_wire(word)
                 .is_some_and(|named| kind.is_none_or(|kind| kind == named)),
+            // An id is written in lower case, with hyphens.
+            Envelope::EntityId => {
+                uuid::Uuid::try_parse(word).is_ok_and(|id| id.to_string() == *word)
+            }
             _ => true,
         },
         _ => false,

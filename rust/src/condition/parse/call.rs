@@ -80,7 +80,7 @@ impl Function {
     }
 
     /// How it is called.
-    const fn form(self) -> &'static str {
+    pub(super) const fn form(self) -> &'static str {
         match self {
             Self::HasField => "has_field('status')",
             Self::IsNull => "is_null(note)",
@@ -215,10 +215,11 @@ impl Parser<'_> {
                 (Function::StartsWith, Value::String(text)) => Test::StartsWith(text),
                 (Function::EndsWith, Value::String(text)) => Test::EndsWith(text),
                 (Function::Like, Value::String(text)) => Test::Like(Wildcards::new(text)),
-                (Function::Matches, Value::String(text)) => Test::Matches(
-                    Pattern::new(&text)
-                        .map_err(|problem| self.cursor.error(at, problem, hint_for(&text)))?,
-                ),
+                (Function::Matches, Value::String(text)) => {
+                    Test::Matches(Pattern::new(&text).map_err(|problem| {
+                        self.cursor.error(at, &problem, pattern_hint(&problem))
+                    })?)
+                }
                 (_, Value::String(text)) => Test::EqualsIgnoringCase(Folded {
                     lower: text.to_lowercase(),
                     written: text,
@@ -375,15 +376,15 @@ impl Parser<'_> {
     }
 }
 
-/// What people who write a pattern that another engine takes should know.
-fn hint_for(pattern: &str) -> Option<&'static str> {
-    ["(?=", "(?!", "(?<=", "(?<!"]
-        .iter()
-        .any(|look| pattern.contains(look))
-        .then_some("patterns look neither ahead nor behind, so that matching takes linear time")
-        .or_else(|| {
-            pattern.contains('\\').then_some(
-                "classes such as \\w hold all of Unicode; [A-Za-z0-9_] or (?-u:\\w) is smaller",
-            )
-        })
+/// What people who write a pattern for another engine should know.
+fn pattern_hint(problem: &str) -> Option<&'static str> {
+    if problem.contains("look-around") {
+        Some("patterns look neither ahead nor behind, so that matching takes linear time")
+    } else if problem.contains("backreference") {
+        Some("patterns do not refer back to a group, so that matching takes linear time")
+    } else if problem.contains("when compiled") {
+        Some("classes such as \\w hold all of Unicode; [A-Za-z0-9_] or (?-u:\\w) is smaller")
+    } else {
+        None
+    }
 }

@@ -5,6 +5,9 @@ use super::call::Function;
 use crate::condition::cursor::is_word;
 use crate::condition::error::SyntaxError;
 
+/// What may follow an operand.
+const OPERATORS: &str = "`==`, `!=`, `>`, `<`, `>=`, `<=` or `in (`";
+
 /// Functions of other languages, and ours that does the same.
 const ELSEWHERE: [(&str, &str); 19] = [
     ("len", "size"),
@@ -32,59 +35,100 @@ impl Parser<'_> {
     /// The error where an operand should begin.
     pub(super) fn no_operand(&self) -> SyntaxError {
         let hint = match self.cursor.peek() {
-            Some('\'' | '"') => Some("the field stands on the left, the value on the right"),
-            Some(c) if c.is_numeric() || c == '-' => {
-                Some("the field stands on the left, the value on the right")
+            Some(c) if matches!(c, '\'' | '"' | '-') || c.is_numeric() => match self.inside {
+                Some(quantifier) if self.cursor.before().trim_end().ends_with(',') => format!(
+                    "`{quantifier}` asks about fields of each item; an item itself is found by contains(tags, 'vip')"
+                ),
+                _ if self.cursor.before().is_empty() => {
+                    "the field stands on the left, the value on the right".to_owned()
+                }
+                _ => "each side of `&&` and `||` is a whole condition; several values are status in ('a', 'b')"
+                    .to_owned(),
+            },
+            Some('&' | '|') => "an operand is missing before this operator".to_owned(),
+            None | Some(')') => "a condition is missing here".to_owned(),
+            _ => {
+                return self
+                    .cursor
+                    .expected("a field, a function, `!` or `(`", None);
             }
-            Some('&' | '|') => Some("an operand is missing before this operator"),
-            None | Some(')') => Some("a condition is missing here"),
-            _ => None,
         };
         self.cursor
-            .expected("a field, a function, `!` or `(`", hint)
+            .expected("a field, a function, `!` or `(`", Some(&hint))
     }
 
     /// The error where an operator should follow the operand that began at byte `start`.
     pub(super) fn no_op(&self, start: usize) -> SyntaxError {
         let rest = self.cursor.rest();
         let operand = self.cursor.since(start).trim_end();
-        let hint = if rest.starts_with("=>") {
-            Some("use `>=`".to_owned())
-        } else if rest.starts_with("=<") {
-            Some("use `<=`".to_owned())
-        } else if rest.starts_with('=') {
-            Some("use `==` to compare".to_owned())
-        } else if let Some(hint) = upper_case_hint(rest) {
-            Some(hint.to_owned())
-        } else if word(rest, "in").is_some()
-            || word(rest, "not").is_some_and(|rest| word(rest, "in").is_some())
-        {
-            Some(format!(
+        let hint = match rest.chars().next() {
+            _ if rest.starts_with("=>") => "use `>=`".to_owned(),
+            _ if rest.starts_with("=<") => "use `<=`".to_owned(),
+            Some('=') => "use `==` to compare".to_owned(),
+            Some('?') if operand.starts_with('@') => {
+                "fields with `@` are never missing, though they may be null".to_owned()
+            }
+            Some('?') if operand.ends_with(')') => {
+                format!(
+                    "`?` belongs to the path: {}?)",
+                    &operand[..operand.len() - 1]
+                )
+            }
+            Some('+' | '*' | '/' | '%') => "conditions do not calculate".to_owned(),
+            Some('-') => format!(
+                "conditions do not calculate; a key with a `-` is written {}",
+                bracketed(operand, rest)
+            ),
+            None | Some(')' | '&' | '|' | ',') => {
+                format!("say what it must be, as in {operand} == true")
+            }
+            _ => match self.word_hint(operand) {
+                Some(hint) => hint,
+                None => return self.cursor.expected(OPERATORS, None),
+            },
+        };
+        self.cursor.expected(OPERATORS, Some(&hint))
+    }
+
+    /// What a word that stands where an operator should was probably meant to be.
+    fn word_hint(&self, operand: &str) -> Option<String> {
+        let rest = self.cursor.rest();
+        if let Some(hint) = upper_case_hint(rest).or_else(|| upper_case_hint(operand)) {
+            return Some(hint.to_owned());
+        }
+        let after_not = word(rest, "not");
+        if word(rest, "in").is_some() || after_not.is_some_and(|rest| word(rest, "in").is_some()) {
+            return Some(format!(
                 "a list stands in parentheses: {operand} in ('a', 'b')"
-            ))
-        } else if word(rest, "is").is_some() {
-            Some(format!("use is_null({operand}) or `== null`"))
-        } else if let Some(function) = Function::ALL
+            ));
+        }
+        if let Some(after) = word(rest, "is") {
+            return Some(if word(after, "not").is_some() {
+                format!("use !is_null({operand}) or {operand} != null")
+            } else {
+                format!("use is_null({operand}) or {operand} == null")
+            });
+        }
+        if word(rest, "between").is_some() {
+            return Some(format!("use {operand} >= 1 && {operand} <= 2"));
+        }
+        Function::ALL
             .into_iter()
             .find(|function| word(rest, function.as_str()).is_some())
-        {
-            let name = function.as_str();
-            Some(format!(
-                "`{name}` is a function: {name}({operand}, 'value')"
-            ))
-        } else if rest.is_empty() || rest.starts_with([')', '&', '|', ',']) {
-            Some(format!("say what it must be, as in {operand} == true"))
-        } else {
-            None
-        };
-        self.cursor.expected(
-            "`==`, `!=`, `>`, `<`, `>=`, `<=` or `in (`",
-            hint.as_deref(),
-        )
+            .map(|function| {
+                let (name, form) = (function.as_str(), function.form());
+                format!("`{name}` is a function, as in {form}")
+            })
     }
 
     /// The error for a call of something that is no function.
     pub(super) fn unknown_function(&self, name: &str, start: usize) -> SyntaxError {
+        if name == "now" {
+            let hint = "conditions know no clock, so that they answer alike each time";
+            return self
+                .cursor
+                .error(start, "unknown function `now`", Some(hint));
+        }
         let hint = upper_case_hint(name).map_or_else(
             || {
                 nearest(name).map_or_else(
@@ -107,9 +151,26 @@ impl Parser<'_> {
         let swallowed = self
             .last_bare
             .filter(|(_, end)| self.cursor.slice(*end, self.cursor.at()).trim().is_empty());
+        let touching = self.cursor.before();
         let hint = match (rest.chars().next(), swallowed) {
             (Some('&'), _) => Some("use `&&`".to_owned()),
             (Some('|'), _) => Some("use `||`".to_owned()),
+            (Some('+' | '*' | '/' | '%'), _) => Some("conditions do not calculate".to_owned()),
+            (Some(_), None) if touching.ends_with('\'') => {
+                Some("single quotes know no escapes; use double quotes around a `'`".to_owned())
+            }
+            (Some(_), None) if touching.ends_with('"') => {
+                Some("write a `\"` in double quotes as `\\\"`".to_owned())
+            }
+            (Some('=' | '!' | '<' | '>'), None) if touching.trim_end().ends_with(')') => {
+                Some("this is true or false by itself; `!` turns it round".to_owned())
+            }
+            (Some(',' | '_' | ':'), None) if touching.ends_with(char::is_numeric) => {
+                Some("a number is written as in JSON, such as 1234.5".to_owned())
+            }
+            (Some('‘' | '’' | '“' | '”'), _) => {
+                Some("use straight quotes: 'text' or \"text\"".to_owned())
+            }
             (Some(_), _) if upper_case_hint(rest).is_some() => {
                 upper_case_hint(rest).map(str::to_owned)
             }
@@ -118,9 +179,6 @@ impl Parser<'_> {
                 "`{word}` was read as the value to compare with; quote the value"
             )),
             (Some(_), Some(_)) => Some("quote a value that is not one word or number".to_owned()),
-            (Some('\''), None) => {
-                Some("single quotes know no escapes; use double quotes around a `'`".to_owned())
-            }
             (Some(c), None) if is_word(c) && what.starts_with("`&&`") => {
                 Some("join two conditions by `&&` or `||`".to_owned())
             }
@@ -140,6 +198,17 @@ fn right_side_hint(swallowed: Option<(&str, usize)>) -> String {
             format!("{rule}; whether a field changed is field_changed('name')")
         }
         _ => rule.to_owned(),
+    }
+}
+
+/// A path whose last step, broken by a `-`, is written as a key in brackets.
+fn bracketed(operand: &str, rest: &str) -> String {
+    let more = rest
+        .find(|c: char| !is_word(c) && c != '-')
+        .map_or(rest, |end| &rest[..end]);
+    match operand.rsplit_once('.') {
+        Some((path, last)) => format!("{path}[\"{last}{more}\"]"),
+        None => format!("parent[\"{operand}{more}\"]"),
     }
 }
 

@@ -78,8 +78,11 @@ impl Parser<'_> {
         let at = self.cursor.at();
         let digits = self.cursor.take_digits();
         if digits.is_empty() {
-            let negative = self.cursor.peek() == Some('-');
-            let hint = negative.then_some("indexes count from the start, and are not negative");
+            let hint = match self.cursor.peek() {
+                Some('-') => Some("indexes count from the start, and are not negative"),
+                Some('*' | ']') => Some("every item is asked by all(items, qty > 1), some by any"),
+                _ => None,
+            };
             return Err(self.cursor.expected(what, hint));
         }
         let index = digits
@@ -172,7 +175,9 @@ impl Parser<'_> {
             (Some(at), Some(written)) => Ok(Moment { at, written }),
             (_, written) => {
                 self.cursor.back_to(start);
-                let hint = if written.is_some() {
+                let hint = if self.cursor.rest().starts_with("now") {
+                    "conditions know no clock, so that they answer alike each time"
+                } else if written.is_some() {
                     "write '2026-01-31T12:00:00Z', with an offset such as +01:00 or Z"
                 } else {
                     "quote it, as in '2026-01-31T12:00:00Z'"

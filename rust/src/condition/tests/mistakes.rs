@@ -148,8 +148,7 @@ fn mistakes_in_lists_and_operands_are_named_with_place_and_hint() {
         ("a.b not in [1]", 4, "found `not`", "a.b in ('a', 'b')"),
         ("a in (1 2)", 8, "expected `,` or `)`", ""),
         ("a in (1", 7, "expected `,` or `)`", "a `)` is missing"),
-        ("a is null", 2, "found `is`", "use is_null(a)"),
-        ("a like 'x'", 2, "found `like`", "like(a, 'value')"),
+        ("a is null", 2, "found `is`", "is_null(a)"),
         ("a && b == 1", 2, "found `&`", "a == true"),
         ("@tenant == 1", 0, "unknown field `@tenant`", "@tenant_id"),
         ("@ user_id == 1", 1, "expected a name after `@`", ""),
@@ -166,6 +165,74 @@ fn mistakes_in_lists_and_operands_are_named_with_place_and_hint() {
             "false for a missing field",
         ),
         ("field_changed(@user_id)", 14, "a field", "`@`"),
+    ]);
+}
+
+#[test]
+fn habits_from_elsewhere_are_answered_with_what_to_write() {
+    check_mistakes(&[
+        (
+            "a == 'O'Neil'",
+            8,
+            "found `Neil`",
+            "single quotes know no escapes",
+        ),
+        ("a == \"say \"x\"\"", 11, "found `x`", "in double quotes as"),
+        ("a == “x”", 5, "found `“`", "straight quotes"),
+        ("NOT a == 2", 4, "expected `==`", "lower case"),
+        ("a is not null", 2, "found `is`", "a != null"),
+        (
+            "a between 1 and 2",
+            2,
+            "found `between`",
+            "a >= 1 && a <= 2",
+        ),
+        ("a like 'x'", 2, "found `like`", "like(file, '*.pdf')"),
+        ("a == 'x' or 'y'", 12, "found `'`", "status in ('a', 'b')"),
+        ("any(tags, 'vip')", 10, "found `'`", "contains(tags, 'vip')"),
+        (
+            "has_field(a) == true",
+            13,
+            "found `=`",
+            "true or false by itself",
+        ),
+        ("@user_id? == 1", 8, "found `?`", "never missing"),
+        ("size(a)? == 1", 7, "found `?`", "size(a?)"),
+        (
+            "order.unit-price > 1",
+            10,
+            "found `-`",
+            "order[\"unit-price\"]",
+        ),
+        ("unit-price > 1", 4, "found `-`", "parent[\"unit-price\"]"),
+        (
+            "items[*].qty > 1",
+            6,
+            "an index or a key",
+            "all(items, qty > 1)",
+        ),
+        ("a == 99,50", 7, "found `,`", "as in JSON"),
+        ("a + 1 > 2", 2, "found `+`", "do not calculate"),
+        ("a > 2 * 3", 6, "found `*`", "do not calculate"),
+        (
+            "time(due) < now()",
+            12,
+            "expected an RFC 3339",
+            "know no clock",
+        ),
+        ("now() > 1", 0, "unknown function `now`", "know no clock"),
+        (
+            "matches(a, '(x)\\1')",
+            11,
+            "backreferences",
+            "do not refer back",
+        ),
+        (
+            "matches(a, '\\w+@\\w+')",
+            11,
+            "when compiled",
+            "[A-Za-z0-9_]",
+        ),
     ]);
 }
 

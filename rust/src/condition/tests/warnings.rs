@@ -73,6 +73,10 @@ fn what_is_the_same_for_every_event_is_a_warning() {
         ("@entity_id == null", "never holds"),
         ("is_null(@entity_type)", "never holds"),
         ("@user_id == 5", "never holds"),
+        (
+            "@entity_id == 'AAAAAAAA-2222-3333-4444-555555555555'",
+            "never holds",
+        ),
         ("@user_id > 5", "is text, which has no order"),
         ("size(a) >= 0", "always holds"),
         ("size(a) < 0", "never holds"),
@@ -101,6 +105,7 @@ fn what_is_the_same_for_every_event_is_a_warning() {
     for fine in [
         "@event_type == 'UPDATE'",
         "@user_id == null",
+        "@entity_id == 'aaaaaaaa-2222-3333-4444-555555555555'",
         "size(a) > 0",
         "size(a?) >= 0",
         "a == 1 || a == 2",
