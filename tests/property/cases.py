@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.property.drafts import CONTAINERS, ENVELOPE, INSIDE, MISSING, OUTSIDE, Draft, Field, Pen
+from tests.property.drafts import INSIDE, OUTSIDE, Draft, Field, Pen
+from tests.property.pools import CONTAINERS, ENVELOPE, MISSING
 from tests.property.spelling import Spelling
 from tests.reference import conditions
 from tests.reference.events import Event, from_dict

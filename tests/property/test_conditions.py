@@ -129,6 +129,9 @@ def test_spoilt_texts_are_refused_or_answered_alike(case: Case) -> None:
 @example("a" + ".b" * 16 + " == 1")
 @example("a == '" + "é" * 2044 + "'")
 @example("a == '" + "é" * 2045 + "'")
+@example("matches(a, '" + "x" * 513 + "')")
+@example("a == '\ud800'")
+@example("a == ᱀1or b")
 def test_the_same_texts_are_conditions(text: str) -> None:
     """Pieces in any order, characters in any order, and the limits."""
     if is_condition(text):
