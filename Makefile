@@ -68,7 +68,7 @@ bench: $(VENV)/.extension ## measure, and say what machine it was
 	$(BIN)/python benches/system/enqueue_drain.py
 	$(BIN)/python benches/system/latency.py
 
-sabotage: $(VENV)/.extension $(VENV)/.test ## plant five mistakes, one by one, and see that a test catches each
+sabotage: $(VENV)/.extension $(VENV)/.test ## plant mistakes, one by one, and see that a test catches each
 	$(BIN)/python -m tests.sabotage
 
 check: lint types docs $(VENV)/.extension $(VENV)/.test ## run what continuous integration runs

@@ -1,6 +1,10 @@
-"""For users' own tests: a queue in memory under a clock that stands still, and what was stored in it.
+"""For users' own tests: what an event matches, and a queue in memory under a clock that stands still.
 
 ```python
+def test_shipped_orders_match():
+    assert_matches(CONFIG, event, ["order_shipped"])
+
+
 async def test_shipped_orders_are_told():
     queue = memory_queue(CONFIG)
     executor = QueuedObserverExecutor(CONFIG, queue.core)
@@ -11,22 +15,59 @@ async def test_shipped_orders_are_told():
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from fraiseql_observers.job_queue import Job, MemoryJobQueue
+from fraiseql_observers.matching import EventMatcher
 
 if TYPE_CHECKING:
+    from fraiseql_observers._core import EntityEvent
     from fraiseql_observers.config import Config
+    from fraiseql_observers.definition import ObserverDefinition
 
-__all__ = ["ManualClock", "assert_enqueued", "enqueued_jobs", "memory_queue"]
+__all__ = ["ManualClock", "assert_enqueued", "assert_matches", "enqueued_jobs", "memory_queue"]
 
 #: Where a manual clock starts, unless it is told otherwise.
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 #: Jobs looked at by one call; tests have fewer.
 MOST_JOBS: Final = 1000
+
+
+def assert_matches(
+    rules: EventMatcher | Config | Mapping[str, ObserverDefinition],
+    event: EntityEvent | bytes | str | dict[str, Any],
+    names: Collection[str],
+) -> None:
+    """Assert that an event concerns exactly the observers with these names.
+
+    Args:
+        rules: The observers: a matcher, a configuration, or definitions by name.
+        event: As `EventMatcher.find_matches` takes it.
+        names: The observers that must match, in any order; none of the others may.
+
+    Raises:
+        AssertionError: If others match, or not all of these; the text explains each that is wrong.
+        KeyError: If there is no observer of such a name.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"names: expected a collection of names, got the text {names!r}")
+    if isinstance(rules, EventMatcher):
+        matcher = rules
+    else:
+        matcher = EventMatcher.build(rules if isinstance(rules, Mapping) else rules.observers)
+    for name in names:
+        if name not in matcher.definitions:
+            raise KeyError(f"there is no observer {name!r}")
+    wrong = [rule for rule in matcher.explain(event) if rule.matched != (rule.name in names)]
+    if wrong:
+        expected = [("should not match", "should match")[rule.name in names] for rule in wrong]
+        raise AssertionError(
+            "\n".join(f"{rule.name} {should}:\n{rule}" for rule, should in zip(wrong, expected, strict=True))
+        )
 
 
 class ManualClock:

@@ -1,13 +1,14 @@
-"""Do the tests catch what they are there for? Five mistakes are planted in a copy of the tree, one after the other.
+"""Do the tests catch what they are there for? Mistakes are planted in a copy of the tree, one after the other.
 
 The test that has to catch each is then run. A mistake counts as caught only if its test passes without it. The
 sources that are worked on stay as they are, and so does their environment: the copy has an extension of its own,
 built with the same profile.
 
-    python -m tests.sabotage            all of them, about six minutes
-    python -m tests.sabotage 2 4        the second and the fourth
+    python -m tests.sabotage                  all of them
+    python -m tests.sabotage queue            those in the way of a job, about six minutes
+    python -m tests.sabotage conditions 2 4   the second and the fourth of those in what conditions mean
 
-ends with 1 where a mistake was not caught.
+prints a line for each and their number, and ends with 1 where a mistake was not caught.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.sabotage.mistakes import MISTAKES, Mistake
+from tests.sabotage.condition_mistakes import CONDITION_MISTAKES
+from tests.sabotage.mistake import Mistake
+from tests.sabotage.queue_mistakes import QUEUE_MISTAKES
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGE = Path("python", "fraiseql_observers")
 #: Exit codes of pytest: every test has passed, and some have failed. Any other one is trouble of its own.
 _PASSED, _FAILED = 0, 1
+_GROUPS = {"queue": QUEUE_MISTAKES, "conditions": CONDITION_MISTAKES}
 
 
 def copy_tree(tree: Path) -> None:
@@ -86,38 +90,47 @@ def passes(tree: Path, test: str) -> bool:
 
 def is_caught(tree: Path, mistake: Mistake) -> bool:
     """Plant a mistake, see what its test says, and take it back."""
-    if not passes(tree, mistake.test):
-        raise SystemExit(f"{mistake.test} fails without any mistake")
-    built = [*(tree / _PACKAGE).glob("_core.*so")]
-    kept = {file: file.read_bytes() for file in built}
+    changed = [tree / mistake.path, *(tree / _PACKAGE).glob("_core.*so")]
+    kept = {file: file.read_bytes() for file in changed}
     mistake.plant(tree)
     try:
         if mistake.is_compiled:
             build(tree)
         return not passes(tree, mistake.test)
     finally:
-        mistake.undo(tree)
         for file, content in kept.items():
             file.write_bytes(content)
 
 
+def chosen(arguments: Sequence[str]) -> list[Mistake]:
+    """Return the mistakes of a group, those of it with these numbers, or all."""
+    if not arguments:
+        return [mistake for group in _GROUPS.values() for mistake in group]
+    name, *numbers = arguments
+    group = _GROUPS[name]
+    return [group[int(number) - 1] for number in numbers] if numbers else list(group)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run the mistakes with these numbers, all where none is given, and print a table."""
-    numbers = [int(argument) for argument in arguments] or range(1, len(MISTAKES) + 1)
-    all_caught = True
-    print(f"{'caught':<6}  {'mistake':<50}  test")
+    """Plant the mistakes that are asked for, and print a table."""
+    mistakes = chosen(arguments)
+    caught = 0
+    print(f"{'caught':<6}  {'mistake':<52}  test")
     with tempfile.TemporaryDirectory(prefix="sabotage-") as name:
         tree = Path(name)
         copy_tree(tree)
-        for number in numbers:
-            mistake = MISTAKES[number - 1]
-            caught = is_caught(tree, mistake)
-            all_caught &= caught
+        for test in {mistake.test for mistake in mistakes}:
+            if not passes(tree, test):
+                raise SystemExit(f"{test} fails without any mistake")
+        for mistake in mistakes:
+            is_found = is_caught(tree, mistake)
+            caught += is_found
             print(
-                f"{'yes' if caught else 'NO':<6}  {mistake.name:<50}  {mistake.test.partition('::')[2]}",
+                f"{'yes' if is_found else 'NO':<6}  {mistake.name:<52}  {mistake.test.rpartition('/')[2]}",
                 flush=True,
             )
-    return 0 if all_caught else 1
+    print(f"{caught} of {len(mistakes)} caught")
+    return 0 if caught == len(mistakes) else 1
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from fraiseql_observers.cli.output import from_now
 COMMANDS = (
     ["worker"],
     ["publish"],
+    ["explain"],
     ["status"],
     ["jobs", "show"],
     ["jobs", "list"],
@@ -34,6 +35,7 @@ ID = "0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11"
 #: What each command needs beside its configuration.
 ARGUMENTS = {
     "publish": ["-"],
+    "explain": ["event.json"],
     "show": [ID],
     "cancel": [ID],
     "replay": [ID],

@@ -89,6 +89,42 @@ def test_warnings_say_what_is_probably_not_meant() -> None:
     )
 
 
+def test_warnings_may_depend_on_the_kind_of_event() -> None:
+    """A rule for INSERT seldom sees a change; the kind is checked as elsewhere."""
+    condition = Condition.parse("field_changed(a)")
+    assert condition.warnings == condition.warnings_for("update") == condition.warnings_for("*") == ()
+    (warning,) = condition.warnings_for("INSERT")
+    assert warning == (
+        "`field_changed(a)` never holds for INSERT without `changes`, which only UPDATE usually has (offset 0)"
+    )
+    with pytest.raises(ValueError, match='"created" is not one of INSERT'):
+        condition.warnings_for("created")
+
+
+def test_an_explanation_has_the_same_in_attributes_and_as_a_dict() -> None:
+    """Down to the elements of `any`; an event that cannot answer is no exception."""
+    condition = Condition.parse("any(items, qty > 3) && gone == 1 && late == 2")
+    explanation = condition.explain(wire({"items": [{"qty": 1}, {"qty": 5}, {}]}))
+    assert (explanation.outcome, explanation.error) == ("error", "Field not found: gone")
+    first, gone, late = explanation.leaves
+    assert (first.found, first.value[1], first.literals) == (True, {"qty": 5}, ())
+    assert first.elements is not None
+    assert [(element.index, element.outcome) for element in first.elements] == [(0, "false"), (1, "true")]
+    assert first.elements_reached == 2
+    assert first.elements[1].leaves[0].value == 5
+    assert (gone.outcome, gone.found, gone.value, gone.error) == ("error", False, None, explanation.error)
+    assert (late.outcome, late.reason) == ("not_reached", "`gone == 1` was an error")
+    assert explanation.to_dict()["leaves"] == [leaf.to_dict() for leaf in explanation.leaves]
+    for leaf in explanation.leaves:
+        fields = leaf.to_dict()
+        fields["literals"] = tuple(fields["literals"])
+        fields["elements"] = leaf.elements
+        assert fields == {name: getattr(leaf, name) for name in fields}
+    assert explanation == condition.explain(wire({"items": [{"qty": 1}, {"qty": 5}, {}]}))
+    assert explanation != condition.explain(wire({"items": []}))
+    assert repr(late) == '<LeafExplanation of "late == 2": not_reached>'
+
+
 def test_the_text_of_a_condition_is_kept_without_outer_space() -> None:
     """`str` shows what was written, `repr` how to get it again."""
     condition = Condition.parse("  a  ==  'x' \n")

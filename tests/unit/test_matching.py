@@ -109,3 +109,35 @@ def test_build_reports_every_bad_name_and_condition_at_once() -> None:
         (("observers", "two", "condition"), ProblemKind.CONDITION),
         (("observers", " "), ProblemKind.NAME),
     ]
+
+
+def test_every_rule_is_explained_in_order_of_definition() -> None:
+    """Those that are not asked say so, the others show what their condition saw."""
+    matcher = EventMatcher.build(
+        {
+            "yes": rule(condition="total > 1"),
+            "no": rule(condition="total > 9"),
+            "error": rule(condition="gone == 1"),
+            "plain": rule("*", "*"),
+            "kind": rule("DELETE"),
+            "entity": rule(entity="User"),
+            "off": rule(enabled=False),
+        }
+    )
+    matcher.add("yes", rule(condition="total > 2"))
+    explained = matcher.explain(event(total=5))
+    assert [(e.name, e.verdict, e.reason) for e in explained] == [
+        ("yes", "matched", "matches"),
+        ("no", "condition_false", "does not match: its condition is false"),
+        ("error", "condition_error", "is left out: its condition cannot be answered"),
+        ("plain", "matched", "matches"),
+        ("kind", "other_kind", "wants DELETE"),
+        ("entity", "other_entity", "wants the entity User"),
+        ("off", "disabled", "is disabled"),
+    ]
+    assert [e.name for e in explained if e.matched] == names(matcher, event(total=5))
+    assert [e.condition is not None for e in explained] == [True, True, True, False, False, False, False]
+    first = explained[0]
+    assert first.condition is not None
+    assert first.to_dict()["condition"] == first.condition.to_dict()
+    assert str(first) == "yes matches\n  total > 2\n  is true\n    true   total > 2  # total is 5"

@@ -8,8 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from fraiseql_observers import Config, EntityEvent, QueuedObserverExecutor
-from fraiseql_observers.testing import ManualClock, assert_enqueued, enqueued_jobs, memory_queue
+from fraiseql_observers import Config, EntityEvent, EventMatcher, QueuedObserverExecutor
+from fraiseql_observers.testing import (
+    ManualClock,
+    assert_enqueued,
+    assert_matches,
+    enqueued_jobs,
+    memory_queue,
+)
 from tests.support.configs import log_observer
 
 CONFIG = Config(observers={"now": log_observer(), "later": log_observer("total > 1", delay_secs=60)})
@@ -48,3 +54,25 @@ def test_the_clock_of_a_memory_queue_stands_still_until_it_is_moved() -> None:
         assert lease.job.observer == "later"
 
     asyncio.run(scenario())
+
+
+def test_what_an_event_matches_can_be_asserted() -> None:
+    """By a configuration, definitions or a matcher; a failure explains each observer that is wrong, and no other."""
+    event = EntityEvent("INSERT", "Order", uuid.uuid4(), {"total": 1})
+    for rules in (CONFIG, CONFIG.observers, EventMatcher.build(CONFIG.observers)):
+        assert_matches(rules, event, {"now"})
+    with pytest.raises(AssertionError) as failure:
+        assert_matches(CONFIG, event, ["now", "later"])
+    assert str(failure.value).splitlines() == [
+        "later should match:",
+        "later does not match: its condition is false",
+        "  total > 1",
+        "  is false",
+        "    false  total > 1  # total is 1",
+    ]
+    with pytest.raises(AssertionError, match="now should not match:\nnow matches"):
+        assert_matches(CONFIG, event, [])
+    with pytest.raises(KeyError, match="there is no observer 'latter'"):
+        assert_matches(CONFIG, event, ["latter"])
+    with pytest.raises(TypeError, match="expected a collection of names"):
+        assert_matches(CONFIG, event, "now")

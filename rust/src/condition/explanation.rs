@@ -181,7 +181,8 @@ fn write_leaves(
             Outcome::NotReached => "-",
             outcome => outcome.as_str(),
         };
-        write!(f, "\n{:indent$}{outcome:<5}  {}  # ", "", leaf.text)?;
+        let text = leaf.text.replace(char::is_control, " ");
+        write!(f, "\n{:indent$}{outcome:<5}  {text}  # ", "")?;
         match (leaf.outcome, &leaf.error, &leaf.reason, &leaf.value) {
             (Outcome::NotReached, _, Some(reason), _) => write!(f, "not reached: {reason}")?,
             (_, Some(error), ..) => f.write_str(error)?,
@@ -191,7 +192,8 @@ fn write_leaves(
             (.., None) => write!(f, "{} is not among the changes", leaf.path)?,
         }
         if let Some(elements) = &leaf.elements {
-            write!(f, "; looked at {} elements", elements.reached)?;
+            let many = if elements.reached == 1 { "" } else { "s" };
+            write!(f, "; looked at {} element{many}", elements.reached)?;
             for element in &elements.shown {
                 let (place, outcome) = (element.index, element.outcome.as_str());
                 write!(f, "\n{:1$}[{place}] is {outcome}", "", indent + 7)?;

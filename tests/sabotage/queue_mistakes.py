@@ -1,50 +1,12 @@
-"""Five mistakes that the tests must not let pass, and for each the test that is there to catch it."""
+"""Five mistakes in the way of a job, and for each the test that is there to catch it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
+from tests.sabotage.mistake import Mistake
 
-@dataclass(frozen=True)
-class Mistake:
-    """One change of the sources.
-
-    Attributes:
-        name: What is wrong with it.
-        path: The file that it changes.
-        before: Text that stands there exactly once.
-        after: What stands there with the mistake.
-        test: The test that has to fail.
-    """
-
-    name: str
-    path: str
-    before: str
-    after: str
-    test: str
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the extension has to be built again; scripts are part of it."""
-        return self.path.startswith("rust/")
-
-    def plant(self, tree: Path) -> None:
-        """Make the mistake in a tree."""
-        self._replace(tree, self.before, self.after)
-
-    def undo(self, tree: Path) -> None:
-        """Take it back."""
-        self._replace(tree, self.after, self.before)
-
-    def _replace(self, tree: Path, old: str, new: str) -> None:
-        file = tree / self.path
-        text = file.read_text()
-        assert text.count(old) == 1, f"{self.path} has changed: {old!r} does not stand there exactly once"
-        file.write_text(text.replace(old, new))
-
-
-MISTAKES = (
+QUEUE_MISTAKES: Final = (
     Mistake(
         "a job is acked before it has run",
         "python/fraiseql_observers/worker/dispatch.py",
