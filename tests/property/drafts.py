@@ -204,7 +204,7 @@ def string_function(pen: Pen) -> Draft:
     """Draw one of the functions that compare two strings."""
     name = pen.one("starts_with", "ends_with", "ieq")
     value = pen.one(*STRINGS)
-    cases = (value.upper(), value.lower(), value.swapcase()) if name == "ieq" else ()
+    cases = (value.upper(), value.lower(), value.swapcase(), value.casefold()) if name == "ieq" else ()
     fits = (value, f"{value}x", f"x{value}", "", *cases)
     written, field = _x(pen, fits, (MISSING, None, 1, [value], {}))
     return pen.call(name, written, pen.spelling.word(value)), [field]
@@ -215,7 +215,8 @@ def like(pen: Pen) -> Draft:
     parts = [pen.one("a", "", "ab", "b", ".", "\n", "é", "?") for _ in range(pen.one(2, 3, 1, 4))]
     fillers = [pen.one("", "a", "x\n", "ab", "*") for _ in parts]
     filled = "".join(part + filler for part, filler in zip(parts, fillers, strict=True))
-    fits = ("".join(parts), filled, filled.removesuffix(fillers[-1]), "ab", "")
+    # The second lets the ends of the pattern overlap, which is no match.
+    fits = ("".join(parts), f"{parts[0]}{parts[-1][1:]}", filled, filled.removesuffix(fillers[-1]), "")
     written, field = _x(pen, fits, (MISSING, None, 1, ["a"]))
     return pen.call("like", written, pen.spelling.quoted("*".join(parts))), [field]
 
