@@ -163,7 +163,9 @@ def field_changed(pen: Pen) -> Draft:
     written, steps = _key_or_path(pen)
     name = pen.one("field_changed_to", "field_changed_from", "field_changed")
     if name == "field_changed":
-        return pen.call(name, written), [Field(steps, (1, 1, 2, None, "x", MISSING), (), "changes")]
+        return pen.call(name, written), [
+            Field(steps, (1, 1.0, 2, None, "x", MISSING, *CONTAINERS[1:5], {"a": 1.0}), (), "changes")
+        ]
     value = pen.one(*pen.one(NUMBERS, SCALARS))
     spelled = pen.spelling.value(value) or "''"
     if pen.odd(3):

@@ -96,6 +96,13 @@ def check_refusal(text: str) -> None:
 @example(Case("any(a, p == 1)", Event("INSERT", "Order", {"a": [{"p": 0}] * 13}, None)))
 @example(Case("all(a, p == 0)", Event("INSERT", "Order", {"a": [{"p": 0}] * 11 + [{}]}, None)))
 @example(Case("ieq(a, 'ß')", Event("INSERT", "Order", {"a": "SS"}, None)))
+@example(Case("old(a?) == 1", Event("UPDATE", "Order", {"a": 1}, None)))
+@example(
+    Case(
+        "field_changed(a.b)",
+        Event("UPDATE", "Order", {}, {"a": {"old": {"b": {"c": 1}}, "new": {"b": {"d": 1}}}}),
+    )
+)
 @example(Case("like(a, 'ab*ba')", Event("INSERT", "Order", {"a": "aba"}, None)))
 def test_answers_errors_and_explanations_agree_from_every_form(case: Case) -> None:
     """Object, bytes, text and dict; every leaf says what it saw and why it was not reached."""
