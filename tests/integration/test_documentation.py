@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -36,6 +37,18 @@ def _write_files(page: Path, folder: Path) -> None:
             (folder / block.title).write_text(block.text, encoding="utf-8")
 
 
+def _printed(page: Path) -> Iterator[str]:
+    """Find what a page says that its Python prints: the text after a block that ends by printing."""
+    for block, following in itertools.pairwise(blocks(page)):
+        last_line = block.text.splitlines()[-1] if block.text else ""
+        if (
+            block.language == "python"
+            and last_line.lstrip().startswith("print(")
+            and following.language == "text"
+        ):
+            yield following.text
+
+
 @pytest.mark.parametrize("page", _PYTHON_PAGES, ids=page_name)
 def test_the_python_of_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, server: ServerProcess, prefix: str
@@ -55,6 +68,8 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(
         check=False,
     )
     assert run.returncode == 0, run.stderr
+    for text in _printed(page):
+        assert text in run.stdout, f"{page_name(page)} shows what is not printed:\n{text}"
 
 
 _CONFIGURATIONS = [

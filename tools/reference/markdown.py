@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 from collections.abc import Iterable, Sequence
@@ -9,14 +10,24 @@ from collections.abc import Iterable, Sequence
 #: An entry of an ``Attributes:`` section: four spaces, the name, a colon, the text.
 _ENTRY = re.compile(r"^ {4}(\w+): (.*)$")
 
+_CODE = re.compile(r"`([^`]*)`")
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out a table; a bar in a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
-    return (
-        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        + "\n"
-    )
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Keep bars from ending a cell; in code, some readers would show the backslash of an escaped one."""
+
+    def code(span: re.Match[str]) -> str:
+        if "|" not in span[1]:
+            return span[0]
+        return f"<code>{html.escape(span[1], quote=False).replace('|', '&#124;')}</code>"
+
+    return _CODE.sub(code, text).replace("|", "\\|")
 
 
 def prose(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.reference import command_line, configuration, errors, metrics, redis_keys
+from tools.reference import command_line, condition_errors, configuration, errors, metrics, redis_keys
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = _REPOSITORY / "docs" / "reference"
@@ -18,6 +18,10 @@ _PAGES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
     "configuration.md": (
         "the models of `config/`, `definition.py` and `actions/models.py`",
         configuration.page,
+    ),
+    "condition-errors.md": (
+        "`slips.py` and what the core says to each",
+        condition_errors.page,
     ),
     "command-line.md": ("the command in `cli/`", command_line.page),
     "metrics.md": ("the declarations in `metrics.py`", metrics.page),
