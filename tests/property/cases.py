@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.property.drafts import CONTAINERS, ENVELOPE, INSIDE, MISSING, OUTSIDE, Draft, Field, Pen
+from tests.property.drafts import INSIDE, OUTSIDE, Draft, Field, Pen
+from tests.property.pools import CONTAINERS, ENVELOPE, MISSING
 from tests.property.spelling import Spelling
 from tests.reference import conditions
 from tests.reference.events import Event, from_dict
@@ -61,7 +62,7 @@ def _quantified(pen: Pen, broken: int) -> Draft:
     lists = []
     for _ in range(2):
         elements = [_filled(pen, fields, broken * 2) for _ in range(pen.one(1, 2, 0, 3))]
-        lists.append(elements * pen.one(1, 1, 1, 7) + [pen.one(1, "x", None)] * pen.odd(6))
+        lists.append(elements * pen.one(1, 1, 1, 7, 13) + [pen.one(1, "x", None)] * pen.odd(6))
     steps = pen.steps()
     mark = pen.spelling.gap() + "?" if pen.odd(4) else ""
     field = Field(
@@ -185,8 +186,15 @@ soup = st.lists(pieces, max_size=10).map("".join)
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Case:
-    """Draw a valid condition and spoil it a little: pieces are removed, doubled, swapped or put in."""
+    """Draw a valid condition and spoil it a little: pieces are removed, doubled, swapped or put in.
+
+    Or the whole goes inside of `any` or `all`, where not everything may stand.
+    """
     case = draw(cases())
+    if draw(st.integers(0, 5)) == 5:
+        function = draw(st.sampled_from(["any", "all"]))
+        elements = [case.event.data, case.event.data]
+        return Case(f"{function}(a, {case.text})", replace(case.event, data={"a": elements}))
     tokens = re.findall(r"\w+|\s+|==|!=|&&|\|\||.", case.text, re.DOTALL)
     if draw(st.booleans()):
         tokens = list(case.text)

@@ -93,6 +93,17 @@ def check_refusal(text: str) -> None:
 
 
 @given(cases())
+@example(Case("any(a, p == 1)", Event("INSERT", "Order", {"a": [{"p": 0}] * 13}, None)))
+@example(Case("all(a, p == 0)", Event("INSERT", "Order", {"a": [{"p": 0}] * 11 + [{}]}, None)))
+@example(Case("ieq(a, 'ß')", Event("INSERT", "Order", {"a": "SS"}, None)))
+@example(Case("old(a?) == 1", Event("UPDATE", "Order", {"a": 1}, None)))
+@example(
+    Case(
+        "field_changed(a.b)",
+        Event("UPDATE", "Order", {}, {"a": {"old": {"b": {"c": 1}}, "new": {"b": {"d": 1}}}}),
+    )
+)
+@example(Case("like(a, 'ab*ba')", Event("INSERT", "Order", {"a": "aba"}, None)))
 def test_answers_errors_and_explanations_agree_from_every_form(case: Case) -> None:
     """Object, bytes, text and dict; every leaf says what it saw and why it was not reached."""
     check_agreement(case)
@@ -129,6 +140,9 @@ def test_spoilt_texts_are_refused_or_answered_alike(case: Case) -> None:
 @example("a" + ".b" * 16 + " == 1")
 @example("a == '" + "é" * 2044 + "'")
 @example("a == '" + "é" * 2045 + "'")
+@example("matches(a, '" + "x" * 513 + "')")
+@example("a == '\ud800'")
+@example("a == ᱀1or b")
 def test_the_same_texts_are_conditions(text: str) -> None:
     """Pieces in any order, characters in any order, and the limits."""
     if is_condition(text):

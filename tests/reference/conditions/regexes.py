@@ -27,10 +27,10 @@ ATOM = re.compile(
     | (?P<digits>\\d)
     | (?P<words>\\w)
     | (?P<spaces>\\s)
-    | (?P<class>\[\^?(?:[^\W_]-[^\W_]|[\w .,:;@/%=+*?()|]|\\{PUNCTUATION}|\\[dsw])+\])""",
+    | (?P<class>\[\^?(?:[^\W_]-[^\W_]|[\w .,:;@/%=+*?()]|\\{PUNCTUATION}|\\[dsw])+\])""",
     re.VERBOSE,
 )
-REPEAT = re.compile(r"(?:[*+?]|\{(\d{1,3})(,(\d{1,3})?)?\})\??")
+REPEAT = re.compile(r"(?:[*+?]|\{([0-9]{1,3})(,([0-9]{1,3})?)?\})\??")
 ANCHOR = re.compile(r"\\b|[\^$]")
 
 
