@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use super::path::{Envelope, Field, Path};
-use super::scalar::{Expected, Moment, Pattern, Scalar, Wildcards};
+use super::scalar::{Expected, Folded, Moment, Pattern, Scalar, Wildcards};
 
 /// A condition or a part of one.
 ///
@@ -187,29 +187,6 @@ impl Membership {
     /// Whether the operator holds for a value that is, or is not, in the list.
     pub const fn holds(self, is_in: bool) -> bool {
         matches!(self, Self::In) == is_in
-    }
-}
-
-/// A text, and itself in lower case.
-#[derive(Debug, Clone)]
-pub(super) struct Folded {
-    /// The text as it was written.
-    pub written: String,
-    /// The text in lower case.
-    pub lower: String,
-}
-
-impl PartialEq for Folded {
-    fn eq(&self, other: &Self) -> bool {
-        self.written == other.written
-    }
-}
-
-impl Eq for Folded {}
-
-impl Hash for Folded {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.written.hash(state);
     }
 }
 

@@ -331,7 +331,7 @@ impl Test {
             Self::EndsWith(end) => text()?.ends_with(end),
             Self::Matches(pattern) => pattern.is_found_in(&text()?),
             Self::Like(wildcards) => wildcards.fits(&text()?),
-            Self::EqualsIgnoringCase(folded) => text()?.to_lowercase() == folded.lower,
+            Self::EqualsIgnoringCase(folded) => folded.equals(&text()?),
         })
     }
 }

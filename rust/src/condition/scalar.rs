@@ -192,6 +192,42 @@ impl Wildcards {
     }
 }
 
+/// A text, and itself in lower case.
+#[derive(Debug, Clone)]
+pub(super) struct Folded {
+    /// The text as it was written.
+    pub written: String,
+    lower: String,
+}
+
+impl Folded {
+    pub fn new(written: String) -> Self {
+        Self {
+            lower: written.to_lowercase(),
+            written,
+        }
+    }
+
+    /// Whether a text is this one but for upper and lower case.
+    pub fn equals(&self, text: &str) -> bool {
+        text.to_lowercase() == self.lower
+    }
+}
+
+impl PartialEq for Folded {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Folded {}
+
+impl Hash for Folded {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

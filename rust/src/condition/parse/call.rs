@@ -3,13 +3,11 @@
 use serde_json::Value;
 
 use super::{Parse, Parser};
-use crate::condition::ast::{
-    Ask, Changed, Each, Folded, Operand, Quantifier, Question, Side, Test,
-};
+use crate::condition::ast::{Ask, Changed, Each, Operand, Quantifier, Question, Side, Test};
 use crate::condition::cursor::Literal;
 use crate::condition::error::SyntaxError;
 use crate::condition::path::{Field, Path};
-use crate::condition::scalar::{Expected, Pattern, Scalar, Wildcards};
+use crate::condition::scalar::{Expected, Folded, Pattern, Scalar, Wildcards};
 use crate::json::{Key, parse_scalar};
 
 /// A function, and what its arguments are.
@@ -220,10 +218,7 @@ impl Parser<'_> {
                         self.cursor.error(at, &problem, pattern_hint(&problem))
                     })?)
                 }
-                (_, Value::String(text)) => Test::EqualsIgnoringCase(Folded {
-                    lower: text.to_lowercase(),
-                    written: text,
-                }),
+                (_, Value::String(text)) => Test::EqualsIgnoringCase(Folded::new(text)),
                 (_, other) => {
                     let message = format!("`{}` needs a string, found {other}", function.as_str());
                     let hint = format!("quote it: '{other}'");
