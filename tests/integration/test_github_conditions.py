@@ -76,7 +76,7 @@ LANGUAGE = {
     "parentheses": r"(^|[!(] ?|(&&|\|\|) )\([a-z]",
     "single quotes": "== ''",
     "double quotes": '== ""',
-    "bare word": r"== [a-z]+$",
+    "bare word": r"== (?!true|false|null)[a-z]+",
     "bare nothing": "== (&&|$)",
     "bare nothing in a list": r"\(,",
     "integer": r"== \d+( |$)",
@@ -234,7 +234,9 @@ def test_a_condition_explains_alone_what_the_matcher_explains() -> None:
 
 @needs_the_events
 def test_all_rules_find_the_same_in_an_event_as_bytes_text_dict_or_object() -> None:
-    for line, (raw, event) in zip(GITHUB_EVENTS.read_bytes().splitlines(), events(), strict=True):
+    """For every third event: reading one in four forms takes longer than all that is asked of it."""
+    lines = GITHUB_EVENTS.read_bytes().splitlines()
+    for line, (raw, event) in list(zip(lines, events(), strict=True))[::3]:
         found = matcher().find_matches(event)
         for form in (line, line.decode(), raw):
             matches = matcher().find_matches(form)

@@ -11,20 +11,37 @@ from typing import Any
 
 from tests.reference.conditions import Chain, Leaf, Tree, parse
 from tests.support.github_events import MISSING, Event
-from tests.support.plain_conditions import look
+from tests.support.plain_conditions import NoPreImage, after, at, before, look, tracked
 
 #: So many elements are explained from the first on, and the last one that was looked at.
 FIRST_ELEMENTS = 10
-#: Their value is an entry of the changes, or a value from there.
-OF_CHANGES = {"field_changed", "field_changed_to", "field_changed_from"}
+
+
+def _seen(leaf: Leaf, event: Event) -> Any:
+    """Look up what a leaf is about, be it excused or not; `MISSING` where there is nothing."""
+    first, *rest = leaf.path.steps
+    if leaf.path.envelope:
+        return event.get(str(first))
+    try:
+        if leaf.operator.startswith("field_changed"):
+            change = tracked(event, leaf.operator).get(str(first))
+            if change is None:
+                return MISSING
+            sides = {side: look(change[side], *rest) for side in ("old", "new")}
+            return {side: value for side, value in sides.items() if value is not MISSING}
+        if leaf.taken in ("old", "new"):
+            return (before if leaf.taken == "old" else after)(event, *leaf.path.steps)
+    except NoPreImage:
+        return MISSING
+    return at(event, *leaf.path.steps)
 
 
 class _Check:
     """One pass over the leaves of a condition, or of the condition inside `any` or `all` for one element."""
 
-    def __init__(self, leaves: list[dict[str, Any]], data: Any) -> None:
+    def __init__(self, leaves: list[dict[str, Any]], event: Event) -> None:
         self._leaves: Iterator[dict[str, Any]] = iter(leaves)
-        self._data = data
+        self._event = event
         #: The leaf evaluated last.
         self._last: dict[str, Any] = {}
 
@@ -77,17 +94,14 @@ class _Check:
 
     def _check_value(self, tree: Leaf, leaf: dict[str, Any]) -> None:
         """Hold what a leaf says it saw against what is there."""
-        if tree.path.envelope or tree.taken in ("old", "new") or tree.operator in OF_CHANGES:
-            return
-        value = look(self._data, *tree.path.steps)
-        assert leaf["found"] == (value is not MISSING)
-        if tree.taken == "size" and isinstance(value, (str, list, dict)):
-            value = len(value)
-        assert leaf["value"] == (None if value is MISSING else value)
-        excused = tree.optional and value is MISSING
-        assert leaf["reason"] == (
-            f"{tree.path.shown} is missing, and `?` makes that false" if excused else None
-        )
+        seen = _seen(tree, self._event)
+        if tree.taken == "size" and isinstance(seen, (str, list, dict)):
+            seen = len(seen)
+        assert (leaf["found"], leaf["value"]) == (seen is not MISSING, None if seen is MISSING else seen)
+        excused = tree.optional and seen is MISSING and leaf["outcome"] != "error"
+        why = f"{tree.path.shown} is missing, and `?` makes that false" if excused else None
+        assert leaf["reason"] == why
+        assert not excused or leaf["outcome"] == "false"
 
     def _check_elements(self, tree: Tree, leaf: dict[str, Any]) -> None:
         """Compute `any` or `all` from its elements, of which the last one that was looked at decides."""
@@ -97,7 +111,8 @@ class _Check:
             *([reached - 1] if reached > FIRST_ELEMENTS else []),
         ]
         for element in elements:
-            inside = _Check(element["leaves"], leaf["value"][element["index"]])
+            seen_as_data = {**self._event, "data": leaf["value"][element["index"]]}
+            inside = _Check(element["leaves"], seen_as_data)
             assert inside.run(tree) == (element["outcome"], element["error"])
         goes_on = "false" if leaf["operator"] == "any" else "true"
         assert all(element["outcome"] == goes_on for element in elements[:-1])
@@ -118,5 +133,5 @@ def _tree(text: str) -> Tree:
 
 def check_explanation(explanation: dict[str, Any], event: Event) -> None:
     """Raise where the leaves do not lead to the outcome, or a leaf tells what is not so."""
-    outcome = _Check(explanation["leaves"], event["data"]).run(_tree(explanation["condition"]))
+    outcome = _Check(explanation["leaves"], event).run(_tree(explanation["condition"]))
     assert outcome == (explanation["outcome"], explanation["error"])

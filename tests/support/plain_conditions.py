@@ -214,17 +214,17 @@ def tracked(event: Event, call: str) -> dict[str, Any]:
     return changes or {}
 
 
-def before(event: Event, *path: str) -> Any:
+def before(event: Event, *path: str | int) -> Any:
     """Look up what a path led to before the event; `MISSING` where it led nowhere."""
-    change = tracked(event, f"old({written(path)})").get(path[0])
+    change = tracked(event, f"old({written(path)})").get(str(path[0]))
     if change is not None:
         return look(change["old"], *path[1:])
     return MISSING if event["event_type"] == "INSERT" else at(event, *path)
 
 
-def after(event: Event, *path: str) -> Any:
+def after(event: Event, *path: str | int) -> Any:
     """Look up what a path led to after the event; `MISSING` where it led nowhere."""
-    change = tracked(event, f"new({written(path)})").get(path[0])
+    change = tracked(event, f"new({written(path)})").get(str(path[0]))
     if change is not None:
         return look(change["new"], *path[1:])
     return MISSING if event["event_type"] == "DELETE" else at(event, *path)
