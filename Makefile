@@ -13,10 +13,12 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-RUST_FILES := Cargo.toml Cargo.lock $(shell find rust -type f)
+RUST_FILES := Cargo.toml Cargo.lock $(shell find rust/src -type f)
+FUZZ_TARGETS := condition event job
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types reference docs property bench sabotage check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property fuzz bench sabotage check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,6 +65,17 @@ docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an e
 
 property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many more examples
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/property --timeout 3600
+
+# No code of ours is unsafe, so a sanitizer would only slow it down; overflows of integers are caught (-a).
+fuzz: ## look for inputs that break the core, MINUTES=10 for each target; needs cargo-fuzz and a nightly Rust
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "make fuzz needs a nightly Rust: rustup toolchain install nightly"; exit 1; }
+	set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p rust/fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz -O -a --sanitizer none $$target \
+			rust/fuzz/corpus/$$target rust/fuzz/seeds/$$target -- -dict=rust/fuzz/dictionaries/$$target.dict \
+			-max_total_time=$$(( $(MINUTES) * 60 )) -max_len=4200 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1; \
+	done
 
 bench: $(VENV)/.extension ## measure, and say what machine it was
 	$(BIN)/python benches/system/enqueue_drain.py
