@@ -84,6 +84,7 @@ def from_json(data: bytes) -> Job:
     _need(isinstance(fields["id"], str) and bool(UUID.fullmatch(fields["id"])), "id")
     action = fields["action"]
     _need(isinstance(action, dict) and isinstance(action.get("type"), str), "action")
+    _need(isinstance(fields["event"], dict), "event")
     for key in ("queue", "priority", "backoff_strategy", "jitter", *TIMES):
         _need(isinstance(fields[key], str), key)
     for key in ("observer", "traceparent"):
