@@ -78,6 +78,7 @@ fuzz: ## look for inputs that break the core, MINUTES=10 for each target; needs 
 	done
 
 bench: $(VENV)/.extension ## measure, and say what machine it was
+	$(BIN)/python benches/micro/conditions.py
 	$(BIN)/python benches/system/enqueue_drain.py
 	$(BIN)/python benches/system/latency.py
 
@@ -85,6 +86,7 @@ sabotage: $(VENV)/.extension $(VENV)/.test ## plant mistakes, one by one, and se
 	$(BIN)/python -m tests.sabotage
 
 check: lint types docs $(VENV)/.extension $(VENV)/.test ## run what continuous integration runs
+	$(BIN)/python benches/micro/conditions.py --quick
 	$(BIN)/python benches/system/enqueue_drain.py --quick
 	$(BIN)/python benches/system/latency.py --quick
 	cargo test --quiet
