@@ -361,7 +361,7 @@ class LeafExplanation:
 
     @property
     def value(self) -> Any:
-        """The value, ``None`` where there was none.
+        """The value, ``None`` where there was none, or where it is too large: 1 MiB of JSON are kept in all.
 
         For ``size`` it is the size, for ``field_changed`` and its like a dict of ``old`` and ``new``.
         """
@@ -376,7 +376,7 @@ class LeafExplanation:
 
     @property
     def reason(self) -> str | None:
-        """Why the leaf was not reached, or why it is false without a value."""
+        """Why the leaf was not reached, is false without a value, or does not show the value."""
 
     @property
     def elements(self) -> tuple[ElementExplanation, ...] | None:

@@ -15,7 +15,7 @@ async def test_shipped_orders_are_told():
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -40,33 +40,37 @@ MOST_JOBS: Final = 1000
 def assert_matches(
     rules: EventMatcher | Config | Mapping[str, ObserverDefinition],
     event: EntityEvent | bytes | str | dict[str, Any],
-    names: Collection[str],
+    names: Iterable[str],
 ) -> None:
     """Assert that an event concerns exactly the observers with these names.
 
     Args:
         rules: The observers: a matcher, a configuration, or definitions by name.
         event: As `EventMatcher.find_matches` takes it.
-        names: The observers that must match, in any order; none of the others may.
+        names: The observers that must match, in any order; none of the others may. One whose condition cannot be
+            answered does not match.
 
     Raises:
         AssertionError: If others match, or not all of these; the text explains each that is wrong.
         KeyError: If there is no observer of such a name.
     """
     if isinstance(names, str):
-        raise TypeError(f"names: expected a collection of names, got the text {names!r}")
+        raise TypeError(f"names: expected names, got the text {names!r}")
+    expected = frozenset(names)
     if isinstance(rules, EventMatcher):
         matcher = rules
     else:
         matcher = EventMatcher.build(rules if isinstance(rules, Mapping) else rules.observers)
-    for name in names:
+    for name in expected:
         if name not in matcher.definitions:
             raise KeyError(f"there is no observer {name!r}")
-    wrong = [rule for rule in matcher.explain(event) if rule.matched != (rule.name in names)]
+    wrong = [rule for rule in matcher.explain(event) if rule.matched != (rule.name in expected)]
     if wrong:
-        expected = [("should not match", "should match")[rule.name in names] for rule in wrong]
         raise AssertionError(
-            "\n".join(f"{rule.name} {should}:\n{rule}" for rule, should in zip(wrong, expected, strict=True))
+            "\n".join(
+                f"{rule.name} should {'match' if rule.name in expected else 'not match'}:\n{rule}"
+                for rule in wrong
+            )
         )
 
 

@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::condition::{Condition, EvalError, Explanation, Fields, Outcome};
 use crate::event::{Event, EventKind};
@@ -239,7 +239,7 @@ struct Index {
 struct Bucket {
     entries: Vec<Entry>,
     /// The fields that the conditions read; a number in [`Entry::slots`] is a position here.
-    keys: Vec<Key>,
+    keys: IndexSet<Key>,
 }
 
 #[derive(Debug)]
@@ -324,13 +324,7 @@ impl Bucket {
     }
 
     fn slot(&mut self, key: &Key) -> usize {
-        self.keys
-            .iter()
-            .position(|known| known == key)
-            .unwrap_or_else(|| {
-                self.keys.push(key.clone());
-                self.keys.len() - 1
-            })
+        self.keys.insert_full(key.clone()).0
     }
 }
 

@@ -684,6 +684,21 @@ def test_time_compares_by_instant_with_all_operators_and_in(answer: Any) -> None
     )
 
 
+def test_time_knows_leap_years(answer: Any) -> None:
+    given = event({"d": "2000-02-29T00:00:00Z", "none": "1900-02-29T00:00:00Z"})
+    hold(
+        answer,
+        given,
+        {
+            "time(d) == '2000-02-29T00:00:00Z'": "true",
+            "time(d) < '2100-03-01T00:00:00Z'": "true",
+            "time(d) < '2100-02-29T00:00:00Z'": REFUSED,
+            "time(d) > '1900-02-29T00:00:00Z'": REFUSED,
+            "time(none) < '2000-02-29T00:00:00Z'": "time(none) needs an RFC 3339 string, found another string",
+        },
+    )
+
+
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
 
@@ -703,6 +718,15 @@ def test_time_compares_by_instant_with_all_operators_and_in(answer: Any) -> None
 def test_a_limit_is_exact_and_beyond_it_is_a_syntax_error(answer: Any, fits: str, exceeds: str) -> None:
     hold(answer, event({"a": ""}), {exceeds: REFUSED})
     assert answer(fits, event({"a": ""})) != REFUSED
+
+
+def test_depth_counts_what_is_open_and_not_what_was(answer: Any) -> None:
+    for group in ("(a<1)", "!a<1", "any(l, a<1)", "all(l, a<1)"):
+        hold(
+            answer,
+            event({"a": 0, "l": [{"a": 0}]}),
+            {" && ".join([group] * 65): answer(group, event({"a": 0, "l": [{"a": 0}]}))},
+        )
 
 
 def test_a_pattern_of_512_bytes_and_64_kib_when_compiled_is_taken_and_beyond_is_a_syntax_error() -> None:

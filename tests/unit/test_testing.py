@@ -74,5 +74,7 @@ def test_what_an_event_matches_can_be_asserted() -> None:
         assert_matches(CONFIG, event, [])
     with pytest.raises(KeyError, match="there is no observer 'latter'"):
         assert_matches(CONFIG, event, ["latter"])
-    with pytest.raises(TypeError, match="expected a collection of names"):
+    with pytest.raises(AssertionError, match="later should match"):
+        assert_matches(CONFIG, event, (name for name in ["now", "later"]))
+    with pytest.raises(TypeError, match="expected names"):
         assert_matches(CONFIG, event, "now")

@@ -29,12 +29,24 @@ impl SyntaxError {
         hint: Option<String>,
     ) -> Self {
         Self {
-            message: message.into(),
+            message: harmless(&message.into()),
             offset: source[..at].chars().count(),
-            hint,
+            hint: hint.map(|hint| harmless(&hint)),
             excerpt: Excerpt::around(source, at),
         }
     }
+}
+
+/// Writes control characters as escapes: the text of a condition may stand in what a terminal is shown.
+fn harmless(text: &str) -> String {
+    text.chars().fold(String::new(), |mut shown, c| {
+        if c.is_control() {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
 }
 
 impl fmt::Display for SyntaxError {

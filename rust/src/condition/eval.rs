@@ -323,7 +323,19 @@ impl Test {
                 }
             },
             Self::In(membership, scalars) => {
-                membership.holds(scalars.iter().any(|scalar| seen.equals(scalar)))
+                // A number is read once, however long the list is.
+                let number = seen.number();
+                membership.holds(
+                    scalars
+                        .iter()
+                        .any(|scalar| match (&number, scalar.value()) {
+                            (Some(left), Value::Number(right)) => {
+                                compare_numbers(left, right).is_eq()
+                            }
+                            (Some(_), _) | (None, Value::Number(_)) => false,
+                            (None, _) => seen.equals(scalar),
+                        }),
+                )
             }
             Self::IsNull => seen.is_null(),
             Self::Contains(scalar) => return contains(seen, scalar, operand),

@@ -4,16 +4,18 @@ use serde_json::{Map, Value};
 
 use super::ast::{Ask, Each, Leaf, Node, Operand, Question, Test, TimeTest};
 use super::error::EvalError;
-use super::eval::{Element, Fields};
+use super::eval::{Element, Fields, Seen};
 use super::explanation::{
-    ElementExplanation, Elements, Explanation, LeafExplanation, MAX_ELEMENTS, Outcome,
+    ElementExplanation, Elements, Explanation, LeafExplanation, MAX_ELEMENTS, MAX_VALUE_BYTES,
+    Outcome,
 };
 use crate::event::Event;
 use crate::json::Raw;
 
 /// Explains a tree for an event.
 pub(super) fn explain<'e>(source: &str, root: &Node, fields: &mut impl Fields<'e>) -> Explanation {
-    let mut walk = Walk::new(source, None);
+    let mut budget = MAX_VALUE_BYTES;
+    let mut walk = Walk::new(source, None, &mut budget);
     let result = walk.node(root, fields);
     Explanation {
         condition: source.trim().to_owned(),
@@ -24,8 +26,10 @@ pub(super) fn explain<'e>(source: &str, root: &Node, fields: &mut impl Fields<'e
 }
 
 /// A walk over a tree, in the order and as far as an evaluation goes.
-struct Walk<'s> {
+struct Walk<'s, 'b> {
     source: &'s str,
+    /// The bytes of values that may still be kept.
+    budget: &'b mut usize,
     /// The element whose fields are looked at, if it is not the event itself.
     element: Option<(&'s Each, usize)>,
     leaves: Vec<LeafExplanation>,
@@ -33,10 +37,11 @@ struct Walk<'s> {
     last: &'s str,
 }
 
-impl<'s> Walk<'s> {
-    fn new(source: &'s str, element: Option<(&'s Each, usize)>) -> Self {
+impl<'s, 'b> Walk<'s, 'b> {
+    fn new(source: &'s str, element: Option<(&'s Each, usize)>, budget: &'b mut usize) -> Self {
         Self {
             source,
+            budget,
             element,
             leaves: Vec::new(),
             last: "",
@@ -94,11 +99,24 @@ impl<'s> Walk<'s> {
             Some((each, index)) => each.inside(index, error.clone()).to_string(),
             None => error.to_string(),
         });
-        seen.value = value(&leaf.question, fields);
-        if let Question::Each(each) = &leaf.question {
-            seen.elements = Some(elements(each, self.source, fields));
+        let size = size(&leaf.question, fields);
+        seen.found = size.is_some();
+        match size {
+            Some(size) if size <= *self.budget => {
+                *self.budget -= size;
+                seen.value = value(&leaf.question, fields);
+            }
+            Some(size) => {
+                seen.reason = Some(format!(
+                    "the value, {size} bytes of JSON, is not shown: {MAX_VALUE_BYTES} are kept in all"
+                ));
+            }
+            None => {}
         }
-        if result == Ok(false) && seen.value.is_none() && is_optional(&leaf.question) {
+        if let Question::Each(each) = &leaf.question {
+            seen.elements = Some(elements(each, self.source, self.budget, fields));
+        }
+        if result == Ok(false) && !seen.found && is_optional(&leaf.question) {
             seen.reason = Some(format!(
                 "{} is missing, and `?` makes that false",
                 seen.path
@@ -128,6 +146,7 @@ fn about(leaf: &Leaf, source: &str) -> LeafExplanation {
         path,
         operator: operator(&leaf.question),
         literals: literals(&leaf.question),
+        found: false,
         value: None,
         outcome: Outcome::NotReached,
         error: None,
@@ -176,6 +195,26 @@ fn literals(question: &Question) -> Vec<Value> {
     }
 }
 
+/// How many bytes of JSON the value at the leaf's path has, if there is one.
+fn size<'e>(question: &Question, fields: &mut impl Fields<'e>) -> Option<usize> {
+    let bytes = |raw: Raw<'_>| raw.json().len();
+    match question {
+        Question::Value(operand, _) => match (operand.look(fields), operand) {
+            (Ok(Some(Seen::Json(raw))), _) => Some(bytes(raw)),
+            (Ok(Some(Seen::Text(text))), _) => Some(text.len()),
+            (Ok(Some(Seen::Size(_) | Seen::Null)), _) => Some(0),
+            (Err(_), Operand::Size(field)) => field.find(fields).map(bytes),
+            (Ok(None) | Err(_), _) => None,
+        },
+        Question::Time(field, _) | Question::HasField(field) => field.find(fields).map(bytes),
+        Question::Each(each) => each.field.find(fields).map(bytes),
+        Question::Changed(changed) => {
+            let (old, new) = changed.sides(fields.event())?;
+            Some(old.map_or(0, bytes) + new.map_or(0, bytes))
+        }
+    }
+}
+
 /// What was at the leaf's path.
 fn value<'e>(question: &Question, fields: &mut impl Fields<'e>) -> Option<Value> {
     let raw = match question {
@@ -200,27 +239,36 @@ fn value<'e>(question: &Question, fields: &mut impl Fields<'e>) -> Option<Value>
     raw.map(Raw::value)
 }
 
-fn elements<'e>(each: &Each, source: &str, fields: &mut impl Fields<'e>) -> Elements {
+fn elements<'e>(
+    each: &Each,
+    source: &str,
+    budget: &mut usize,
+    fields: &mut impl Fields<'e>,
+) -> Elements {
     let mut elements = Elements::default();
     let event: &'e Event = fields.event();
     let Some(array) = each.field.find(fields) else {
         return elements;
     };
-    for (index, value) in array.items().enumerate() {
-        let mut walk = Walk::new(source, Some((each, index)));
-        let result = walk
-            .node(&each.condition, &mut Element { event, value })
-            .map_err(|error| each.inside(index, error));
-        let decides = result != Ok(!each.quantifier.deciding());
+    let goes_on = Ok(!each.quantifier.deciding());
+    let mut items = array.items().enumerate().peekable();
+    while let Some((index, value)) = items.next() {
         elements.reached += 1;
-        elements.shown.truncate(MAX_ELEMENTS);
-        elements.shown.push(ElementExplanation {
-            index,
-            outcome: Outcome::of(&result),
-            error: result.err().map(|error| error.to_string()),
-            leaves: walk.leaves,
-        });
-        if decides {
+        let result = each.condition.evaluate(&mut Element { event, value });
+        let is_last = result != goes_on || items.peek().is_none();
+        if is_last || index < MAX_ELEMENTS {
+            let mut walk = Walk::new(source, Some((each, index)), budget);
+            let result = walk
+                .node(&each.condition, &mut Element { event, value })
+                .map_err(|error| each.inside(index, error));
+            elements.shown.push(ElementExplanation {
+                index,
+                outcome: Outcome::of(&result),
+                error: result.err().map(|error| error.to_string()),
+                leaves: walk.leaves,
+            });
+        }
+        if is_last {
             break;
         }
     }

@@ -9,6 +9,10 @@ use super::error::EvalError;
 /// The elements of an array that an explanation shows, besides the last one looked at.
 pub const MAX_ELEMENTS: usize = 10;
 
+/// The values that an explanation keeps, in bytes of JSON in all: a value may be as large as its event, and every leaf
+/// may see it.
+pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
+
 /// What a condition, or a part of one, came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // there is no fifth
@@ -71,13 +75,15 @@ pub struct LeafExplanation {
     pub operator: &'static str,
     /// What the value is compared with; empty where with nothing.
     pub literals: Vec<Value>,
-    /// The value, if there was one.
+    /// Whether there was a value.
+    pub found: bool,
+    /// The value, if there was one and it is not too large.
     pub value: Option<Value>,
     /// What the leaf came to, before any `!`.
     pub outcome: Outcome,
     /// Why the event cannot answer, where it cannot.
     pub error: Option<String>,
-    /// Why the leaf was not reached, or why it is false without a value.
+    /// Why the leaf was not reached, is false without a value, or does not show the value.
     pub reason: Option<String>,
     /// For `any` and `all`, the elements.
     pub elements: Option<Elements>,
@@ -128,7 +134,7 @@ impl LeafExplanation {
             "path": self.path,
             "operator": self.operator,
             "literals": self.literals,
-            "found": self.value.is_some(),
+            "found": self.found,
             "value": self.value,
             "outcome": self.outcome.as_str(),
             "error": self.error,
@@ -185,6 +191,9 @@ fn write_leaves(
         write!(f, "\n{:indent$}{outcome:<5}  {text}  # ", "")?;
         match (leaf.outcome, &leaf.error, &leaf.reason, &leaf.value) {
             (Outcome::NotReached, _, Some(reason), _) => write!(f, "not reached: {reason}")?,
+            (_, Some(error), _, Some(value)) => {
+                write!(f, "{error}; {} is {}", leaf.operand, shortened(value))?;
+            }
             (_, Some(error), ..) => f.write_str(error)?,
             (_, _, Some(reason), _) => f.write_str(reason)?,
             (.., Some(value)) => write!(f, "{} is {}", leaf.operand, shortened(value))?,
@@ -194,7 +203,12 @@ fn write_leaves(
         if let Some(elements) = &leaf.elements {
             let many = if elements.reached == 1 { "" } else { "s" };
             write!(f, "; looked at {} element{many}", elements.reached)?;
+            let mut next = 0;
             for element in &elements.shown {
+                if element.index > next {
+                    write!(f, "\n{:1$}…", "", indent + 7)?;
+                }
+                next = element.index + 1;
                 let (place, outcome) = (element.index, element.outcome.as_str());
                 write!(f, "\n{:1$}[{place}] is {outcome}", "", indent + 7)?;
                 write_leaves(f, &element.leaves, indent + 9)?;

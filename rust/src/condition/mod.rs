@@ -35,7 +35,8 @@ pub use ast::Side;
 pub use error::{EvalError, SyntaxError};
 pub(crate) use eval::Fields;
 pub use explanation::{
-    ElementExplanation, Elements, Explanation, LeafExplanation, MAX_ELEMENTS, Outcome,
+    ElementExplanation, Elements, Explanation, LeafExplanation, MAX_ELEMENTS, MAX_VALUE_BYTES,
+    Outcome,
 };
 
 use std::fmt;
@@ -60,6 +61,10 @@ pub const MAX_LIST_ITEMS: usize = 1000;
 pub const MAX_REGEX_BYTES: usize = 512;
 /// The most memory of a compiled regular expression, in bytes.
 pub const MAX_REGEX_COMPILED_BYTES: usize = 64 * 1024;
+/// The most memory that a thread keeps for the states of a regular expression that it has met, in bytes. A table of
+/// states saves time, and there is one for each expression and thread: with the engine's own 2 MiB, a few hundred rules
+/// could take gigabytes.
+const REGEX_CACHE_BYTES: usize = 256 * 1024;
 
 /// A parsed condition. Two are equal when their trees are.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use super::{MAX_REGEX_BYTES, MAX_REGEX_COMPILED_BYTES};
+use super::{MAX_REGEX_BYTES, MAX_REGEX_COMPILED_BYTES, REGEX_CACHE_BYTES};
 use crate::instant::Instant;
 use crate::json::{Raw, compare_numbers};
 
@@ -112,6 +112,7 @@ impl Pattern {
         }
         RegexBuilder::new(source)
             .size_limit(MAX_REGEX_COMPILED_BYTES)
+            .dfa_size_limit(REGEX_CACHE_BYTES)
             .build()
             .map(Self)
             .map_err(|error| match error {

@@ -1,6 +1,6 @@
 //! What parses but is probably not meant. Literals are looked at while they are read, the tree when somebody asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -116,24 +116,26 @@ impl Reviewer<'_> {
                 );
                 self.warn(leaf, warning);
             }
-            if let Some(earlier) = seen.opposite(leaf, negated, or) {
+            if let Some((earlier, earlier_negated)) = seen.opposite(leaf, negated, or) {
+                let (earlier, this) = (
+                    self.operand(earlier, earlier_negated),
+                    self.operand(leaf, negated),
+                );
                 let warning = if or {
-                    format!(
-                        "one of `{}` and `{}` always holds",
-                        self.text(earlier),
-                        self.text(leaf)
-                    )
+                    format!("one of `{earlier}` and `{this}` always holds")
                 } else {
-                    format!(
-                        "`{}` and `{}` never hold both",
-                        self.text(earlier),
-                        self.text(leaf)
-                    )
+                    format!("`{earlier}` and `{this}` never hold both")
                 };
                 self.warn(leaf, warning);
             }
             seen.note(leaf, negated);
         }
+    }
+
+    /// A leaf as an operand of a chain.
+    fn operand(&self, leaf: &Leaf, negated: bool) -> String {
+        let text = self.text(leaf);
+        if negated { format!("!({text})") } else { text }
     }
 
     fn text(&self, leaf: &Leaf) -> String {
@@ -153,6 +155,8 @@ impl Reviewer<'_> {
 struct Seen<'n> {
     /// The first leaf that needs a field, by the field's path.
     needs: HashMap<&'n Path, &'n Leaf>,
+    /// Fields that a `has_field` has asked for.
+    guarded: HashSet<&'n Path>,
     /// The leaves by what they ask, and whether they were negated.
     asked: HashMap<(&'n Question, bool), &'n Leaf>,
     /// The first comparison of an operand that narrows it, and whether it was negated.
@@ -163,7 +167,12 @@ struct Seen<'n> {
 
 impl<'n> Seen<'n> {
     fn note(&mut self, leaf: &'n Leaf, negated: bool) {
-        if let Some(field) = needed(leaf) {
+        if let Question::HasField(field) = &leaf.question {
+            self.guarded.insert(&field.path);
+        }
+        if let Some(field) = needed(leaf)
+            && !self.guarded.contains(&field.path)
+        {
             self.needs.entry(&field.path).or_insert(leaf);
         }
         self.asked.entry((&leaf.question, negated)).or_insert(leaf);
@@ -181,9 +190,9 @@ impl<'n> Seen<'n> {
     }
 
     /// The earlier leaf that makes the chain's answer the same for every event together with this one.
-    fn opposite(&self, leaf: &'n Leaf, negated: bool, or: bool) -> Option<&'n Leaf> {
+    fn opposite(&self, leaf: &'n Leaf, negated: bool, or: bool) -> Option<(&'n Leaf, bool)> {
         if let Some(earlier) = self.asked.get(&(&leaf.question, !negated)) {
-            return Some(earlier);
+            return Some((earlier, !negated));
         }
         match &leaf.question {
             Question::Value(operand, test) => {
@@ -191,14 +200,14 @@ impl<'n> Seen<'n> {
                 let Question::Value(_, earlier_test) = &earlier.question else {
                     return None;
                 };
-                // A missing field makes both false, so that one of them need not hold.
-                if or && is_optional(operand) {
+                // A missing field makes both comparisons false: one of them need not hold, and both may be negated.
+                if is_optional(operand) && (or || (negated && *earlier_negated)) {
                     return None;
                 }
                 // For `||`, both are never false where their opposites are never true together.
                 let left = comparison(earlier_test, *earlier_negated != or)?;
                 let right = comparison(test, negated != or)?;
-                exclude(left, right).then_some(*earlier)
+                exclude(left, right).then_some((*earlier, *earlier_negated))
             }
             Question::Changed(changed) if !or && !negated => {
                 let earlier = self
@@ -210,7 +219,7 @@ impl<'n> Seen<'n> {
                 };
                 match (&before.ask, &changed.ask) {
                     (Ask::To(left), Ask::To(right)) | (Ask::From(left), Ask::From(right)) => {
-                        (!right.overlaps(left)).then_some(earlier)
+                        (!right.overlaps(left)).then_some((earlier, false))
                     }
                     _ => None,
                 }
@@ -290,6 +299,9 @@ fn guarded_kind(node: &Node) -> Option<EventKind> {
 
 /// The truth of a leaf, where it is the same for every event that can answer it.
 fn constant(operand: &Operand, test: &Test, kind: Option<EventKind>) -> Option<bool> {
+    if is_optional(operand) {
+        return None;
+    }
     match test {
         Test::StartsWith(part) | Test::EndsWith(part) if part.is_empty() => Some(true),
         Test::Like(wildcards)
@@ -300,7 +312,7 @@ fn constant(operand: &Operand, test: &Test, kind: Option<EventKind>) -> Option<b
         Test::Matches(pattern) if pattern.source().is_empty() => Some(true),
         _ => match operand {
             Operand::Envelope(envelope) => constant_of_envelope(*envelope, test, kind),
-            Operand::Size(field) if !field.optional => constant_of_size(test),
+            Operand::Size(_) => constant_of_size(test),
             _ => None,
         },
     }

@@ -122,7 +122,7 @@ impl LeafExplanation {
 
     #[getter]
     fn found(&self) -> bool {
-        self.0.value.is_some()
+        self.0.found
     }
 
     #[getter]

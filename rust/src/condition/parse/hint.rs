@@ -157,7 +157,7 @@ impl Parser<'_> {
             (Some('|'), _) => Some("use `||`".to_owned()),
             (Some('+' | '*' | '/' | '%'), _) => Some("conditions do not calculate".to_owned()),
             (Some(_), None) if touching.ends_with('\'') => {
-                Some("single quotes know no escapes; use double quotes around a `'`".to_owned())
+                Some("single quotes know no escapes: put double quotes around a `'`, or close the text before".to_owned())
             }
             (Some(_), None) if touching.ends_with('"') => {
                 Some("write a `\"` in double quotes as `\\\"`".to_owned())

@@ -164,3 +164,21 @@ fn the_text_for_people_is_short() {
         "{text}"
     );
 }
+
+#[test]
+fn large_values_are_kept_up_to_a_bound_in_all() {
+    let data = format!(r#"{{"l":[{}1]}}"#, "1,".repeat(200_000));
+    let leaves = explain(&["is_null(l)"; 4].join(" || "), &data).leaves;
+    let kept: Vec<_> = leaves.iter().map(|leaf| leaf.value.is_some()).collect();
+    assert_eq!(kept, [true, true, false, false]);
+    assert!(
+        leaves
+            .iter()
+            .all(|leaf| leaf.found && leaf.outcome == Outcome::False)
+    );
+    let reason = leaves[3].reason.as_deref().unwrap_or_default();
+    assert!(
+        reason.starts_with("the value, 400003 bytes of JSON, is not shown"),
+        "{reason}"
+    );
+}

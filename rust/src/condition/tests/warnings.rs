@@ -53,6 +53,7 @@ fn a_comparison_before_its_guard_is_a_warning() {
     }
     for fine in [
         "has_field('f') && f == 1",
+        "has_field('f') && f == 1 && has_field(f)",
         "f? == 1 || has_field('f')",
         "f == 1 && has_field('g')",
     ] {
@@ -92,6 +93,11 @@ fn what_is_the_same_for_every_event_is_a_warning() {
         ("a >= 5 && a == 4", "never hold both"),
         ("!(a > 5) && a >= 6", "never hold both"),
         ("has_field(a) && !has_field('a')", "never hold both"),
+        (
+            "has_field(a) || !has_field(a)",
+            "one of `has_field(a)` and `!(has_field(a))` always holds",
+        ),
+        ("a? > 5 && !(a? >= 3)", "never hold both"),
         ("a == 1 || a != 1", "always holds"),
         ("a < 5 || a >= 5", "always holds"),
         ("contains(a, 'x') || !contains(a, 'x')", "always holds"),
@@ -113,6 +119,8 @@ fn what_is_the_same_for_every_event_is_a_warning() {
         "a > 3 && a < 5",
         "a >= 5 && a <= 5",
         "a? != 1 || a? != 2",
+        "!(a? > 5) && !(a? <= 5)",
+        "starts_with(a?, '') || like(a?, '*') || matches(a?, '')",
         "a > 5 || a < 3",
         "field_changed_to(a, 1) && field_changed_to(a, '1')",
         "field_changed_from(a, 1) && field_changed_to(a, 2)",
