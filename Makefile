@@ -73,7 +73,7 @@ fuzz: ## look for inputs that break the core, MINUTES=10 for each target; needs 
 	set -e; for target in $(FUZZ_TARGETS); do \
 		mkdir -p rust/fuzz/corpus/$$target; \
 		cargo +nightly fuzz run --fuzz-dir rust/fuzz -O -a --sanitizer none $$target \
-			rust/fuzz/corpus/$$target rust/fuzz/seeds/$$target -- -dict=rust/fuzz/dictionaries/$$target.dict \
+			rust/fuzz/corpus/$$target rust/tests/fuzz_seeds/seeds/$$target -- -dict=rust/fuzz/dictionaries/$$target.dict \
 			-max_total_time=$$(( $(MINUTES) * 60 )) -max_len=4200 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1; \
 	done
 

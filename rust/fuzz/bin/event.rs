@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../bodies.rs"]
+#[path = "../../tests/fuzz_seeds/bodies.rs"]
 #[allow(dead_code)] // each program takes one of them
 mod bodies;
 

@@ -1,4 +1,4 @@
-//! What must hold for any bytes at all: the bodies of the fuzz targets, which `rust/tests/fuzz_seeds.rs` runs too.
+//! What must hold for any bytes at all: the bodies of the fuzz targets, which `cargo test` runs on the seeds too.
 
 use std::sync::{Arc, LazyLock};
 

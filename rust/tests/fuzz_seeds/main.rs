@@ -1,6 +1,5 @@
 //! The bodies of the fuzz targets over every seed, and over what chance makes of the seeds: no tool of fuzzing is needed.
 
-#[path = "../fuzz/bodies.rs"]
 mod bodies;
 
 use std::fs;
@@ -51,7 +50,7 @@ fn replay(target: &str, body: fn(&[u8])) {
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("rust/fuzz/seeds")
+        .join("rust/tests/fuzz_seeds/seeds")
         .join(target);
     let mut seeds: Vec<(String, Vec<u8>)> = fs::read_dir(&folder)
         .expect("the seeds are in the repository")
