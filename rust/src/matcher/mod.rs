@@ -3,15 +3,21 @@
 //! Rules are kept by (kind, entity). A field that several conditions of one index entry read is looked up once per
 //! event. Readers share an immutable snapshot; a change of the rules makes the next reader build a new one.
 
+mod explanation;
+
+#[cfg(test)]
+mod tests;
+
+pub use explanation::{RuleExplanation, Verdict};
+
 use std::collections::HashMap;
-use std::fmt;
 use std::iter::Peekable;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::condition::{Condition, EvalError, Explanation, Fields, Outcome};
+use crate::condition::{Condition, EvalError, Fields};
 use crate::event::{Event, EventKind};
 use crate::json::{Key, Raw};
 
@@ -44,36 +50,6 @@ pub struct Unanswered {
     pub text: String,
     /// The observers, in order of definition; at least one.
     pub names: Vec<Arc<str>>,
-}
-
-/// Why an observer hears of an event, or does not.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct RuleExplanation {
-    /// The observer's name.
-    pub name: Arc<str>,
-    /// What the rule came to.
-    pub verdict: Verdict,
-    /// How its condition came to its answer, where it has one and was asked.
-    pub condition: Option<Explanation>,
-}
-
-/// What a rule came to for an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // what a rule asks, in the order in which it asks it
-pub enum Verdict {
-    /// The observer hears of the event.
-    Matched,
-    /// The rule is switched off.
-    Disabled,
-    /// The rule wants another kind of event.
-    OtherKind(EventKind),
-    /// The rule wants another entity.
-    OtherEntity(String),
-    /// The condition does not hold.
-    ConditionFalse,
-    /// The event cannot answer the condition.
-    ConditionError,
 }
 
 /// What an event matches.
@@ -159,62 +135,6 @@ impl Matcher {
     fn lock(&self) -> MutexGuard<'_, Rules> {
         // Nothing under the lock panics half-way through a change, so a poisoned lock still guards sound rules.
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Rule {
-    fn explain(&self, event: &Event) -> RuleExplanation {
-        let mut condition = None;
-        let verdict = match self.kind {
-            _ if !self.enabled => Verdict::Disabled,
-            Some(kind) if kind != event.event_type => Verdict::OtherKind(kind),
-            _ if self.entity != ANY_ENTITY && self.entity != event.entity_type => {
-                Verdict::OtherEntity(self.entity.clone())
-            }
-            _ => {
-                condition = self
-                    .condition
-                    .as_ref()
-                    .map(|condition| condition.explain(event));
-                match condition.as_ref().map(|explained| explained.outcome) {
-                    None | Some(Outcome::True) => Verdict::Matched,
-                    Some(Outcome::Error) => Verdict::ConditionError,
-                    Some(Outcome::False | Outcome::NotReached) => Verdict::ConditionFalse,
-                }
-            }
-        };
-        RuleExplanation {
-            name: Arc::clone(&self.name),
-            verdict,
-            condition,
-        }
-    }
-}
-
-impl Verdict {
-    /// The verdict as programs read it.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Matched => "matched",
-            Self::Disabled => "disabled",
-            Self::OtherKind(_) => "other_kind",
-            Self::OtherEntity(_) => "other_entity",
-            Self::ConditionFalse => "condition_false",
-            Self::ConditionError => "condition_error",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Matched => f.write_str("matches"),
-            Self::Disabled => f.write_str("is disabled"),
-            Self::OtherKind(kind) => write!(f, "wants {}", kind.as_str()),
-            Self::OtherEntity(entity) => write!(f, "wants the entity {entity}"),
-            Self::ConditionFalse => f.write_str("does not match: its condition is false"),
-            Self::ConditionError => f.write_str("is left out: its condition cannot be answered"),
-        }
     }
 }
 
@@ -393,134 +313,5 @@ impl<'e> Fields<'e> for Remembered<'_, 'e> {
         let value = self.event.data.get(key);
         *seen = Lookup::Done(value);
         value
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::DEFAULT_MAX_BYTES;
-
-    fn event(kind: &str, entity: &str, data: &str) -> Event {
-        let json = format!(
-            r#"{{"event_type":"{kind}","entity_type":"{entity}","entity_id":"11111111-2222-3333-4444-555555555555","data":{data}}}"#
-        );
-        Event::from_json(json.as_bytes(), DEFAULT_MAX_BYTES).expect("valid")
-    }
-
-    fn add(
-        matcher: &Matcher,
-        name: &str,
-        kind: Option<EventKind>,
-        entity: &str,
-        condition: Option<&str>,
-    ) {
-        let condition = condition.map(|text| Arc::new(Condition::parse(text).expect("valid")));
-        matcher.add(name, kind, entity, condition, true);
-    }
-
-    fn names(matcher: &Matcher, event: &Event) -> Vec<String> {
-        matcher
-            .find(event)
-            .matched
-            .iter()
-            .map(|rule| rule.name.to_string())
-            .collect()
-    }
-
-    #[test]
-    fn matches_come_in_order_of_definition_whatever_the_index() {
-        let matcher = Matcher::new();
-        add(&matcher, "any", None, "*", None);
-        add(&matcher, "order", None, "Order", None);
-        add(&matcher, "insert", Some(EventKind::Created), "*", None);
-        add(&matcher, "exact", Some(EventKind::Created), "Order", None);
-        add(&matcher, "update", Some(EventKind::Updated), "Order", None);
-        add(&matcher, "user", None, "User", None);
-        assert_eq!(
-            names(&matcher, &event("INSERT", "Order", "{}")),
-            ["any", "order", "insert", "exact"]
-        );
-        assert_eq!(
-            names(&matcher, &event("UPDATE", "Order", "{}")),
-            ["any", "order", "update"]
-        );
-        assert_eq!(
-            names(&matcher, &event("INSERT", "order", "{}")),
-            ["any", "insert"]
-        );
-    }
-
-    #[test]
-    fn an_entity_that_is_literally_a_star_matches_wildcard_rules_once() {
-        let matcher = Matcher::new();
-        add(&matcher, "any", None, "*", None);
-        add(&matcher, "order", None, "Order", None);
-        assert_eq!(names(&matcher, &event("INSERT", "*", "{}")), ["any"]);
-    }
-
-    #[test]
-    fn conditions_decide_and_their_errors_are_grouped_by_text() {
-        let matcher = Matcher::new();
-        for (name, condition) in [
-            ("yes", "total > 1"),
-            ("no", "total > 9"),
-            ("bad", "x == 1"),
-            ("worse", "x > 1"),
-            ("other", "y == 1"),
-        ] {
-            add(&matcher, name, None, "Order", Some(condition));
-        }
-        let found = matcher.find(&event("INSERT", "Order", r#"{"total":5}"#));
-        assert_eq!(found.matched.len(), 1);
-        assert_eq!(found.conditions_skipped, 4);
-        let grouped: Vec<_> = found
-            .errors
-            .iter()
-            .map(|e| (e.text.as_str(), e.names.len()))
-            .collect();
-        assert_eq!(
-            grouped,
-            [("Field not found: x", 2), ("Field not found: y", 1)]
-        );
-    }
-
-    #[test]
-    fn a_replaced_rule_keeps_its_place_and_a_removed_one_loses_it() {
-        let matcher = Matcher::new();
-        for name in ["a", "b", "c"] {
-            add(&matcher, name, None, "*", None);
-        }
-        let any = event("INSERT", "Order", "{}");
-        assert_eq!(names(&matcher, &any), ["a", "b", "c"]);
-        add(&matcher, "a", None, "Order", None);
-        assert_eq!(names(&matcher, &any), ["a", "b", "c"]);
-        assert!(matcher.remove("a"));
-        assert!(!matcher.remove("a"));
-        add(&matcher, "a", None, "*", None);
-        assert_eq!(names(&matcher, &any), ["b", "c", "a"]);
-        matcher.add("b", None, "*", None, false);
-        assert_eq!(names(&matcher, &any), ["c", "a"]);
-    }
-
-    #[test]
-    fn threads_that_read_while_rules_change_see_whole_sets_of_rules() {
-        let matcher = Matcher::new();
-        add(&matcher, "stays", None, "*", None);
-        let event = event("INSERT", "Order", "{}");
-        std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..500).all(|_| names(&matcher, &event)[0] == "stays")))
-                .collect();
-            for _ in 0..500 {
-                add(&matcher, "comes", None, "*", None);
-                matcher.remove("comes");
-            }
-            assert!(
-                readers
-                    .into_iter()
-                    .all(|reader| reader.join().expect("no panic"))
-            );
-        });
     }
 }
