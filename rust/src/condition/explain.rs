@@ -1,6 +1,6 @@
 //! Walking a tree as an evaluation does, and noting what each leaf saw, or why it was not reached.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ast::{Ask, Each, Leaf, Node, Operand, Question, Test, TimeTest};
 use super::error::EvalError;
@@ -99,19 +99,17 @@ impl<'s, 'b> Walk<'s, 'b> {
             Some((each, index)) => each.inside(index, error.clone()).to_string(),
             None => error.to_string(),
         });
-        let size = size(&leaf.question, fields);
-        seen.found = size.is_some();
-        match size {
-            Some(size) if size <= *self.budget => {
-                *self.budget -= size;
-                seen.value = value(&leaf.question, fields);
-            }
-            Some(size) => {
+        if let Some(look) = Look::at(&leaf.question, fields) {
+            seen.found = true;
+            let bytes = look.bytes();
+            if bytes <= *self.budget {
+                *self.budget -= bytes;
+                seen.value = Some(look.to_value());
+            } else {
                 seen.reason = Some(format!(
-                    "the value, {size} bytes of JSON, is not shown: {MAX_VALUE_BYTES} are kept in all"
+                    "the value, {bytes} bytes of JSON, is not shown: {MAX_VALUE_BYTES} are kept in all"
                 ));
             }
-            None => {}
         }
         if let Question::Each(each) = &leaf.question {
             seen.elements = Some(elements(each, self.source, self.budget, fields));
@@ -195,48 +193,62 @@ fn literals(question: &Question) -> Vec<Value> {
     }
 }
 
-/// How many bytes of JSON the value at the leaf's path has, if there is one.
-fn size<'e>(question: &Question, fields: &mut impl Fields<'e>) -> Option<usize> {
-    let bytes = |raw: Raw<'_>| raw.json().len();
-    match question {
-        Question::Value(operand, _) => match (operand.look(fields), operand) {
-            (Ok(Some(Seen::Json(raw))), _) => Some(bytes(raw)),
-            (Ok(Some(Seen::Text(text))), _) => Some(text.len()),
-            (Ok(Some(Seen::Size(_) | Seen::Null)), _) => Some(0),
-            (Err(_), Operand::Size(field)) => field.find(fields).map(bytes),
-            (Ok(None) | Err(_), _) => None,
-        },
-        Question::Time(field, _) | Question::HasField(field) => field.find(fields).map(bytes),
-        Question::Each(each) => each.field.find(fields).map(bytes),
-        Question::Changed(changed) => {
-            let (old, new) = changed.sides(fields.event())?;
-            Some(old.map_or(0, bytes) + new.map_or(0, bytes))
-        }
-    }
+/// What was at a leaf's path.
+enum Look<'e> {
+    /// A value.
+    Value(Seen<'e>),
+    /// The two sides of a change, as far as they were there.
+    Sides(Option<Raw<'e>>, Option<Raw<'e>>),
 }
 
-/// What was at the leaf's path.
-fn value<'e>(question: &Question, fields: &mut impl Fields<'e>) -> Option<Value> {
-    let raw = match question {
-        // Where a size cannot be taken, the value itself shows why not.
-        Question::Value(operand, _) => match (operand.look(fields), operand) {
-            (Ok(seen), _) => return seen.map(|seen| seen.to_value()),
-            (Err(_), Operand::Size(field)) => field.find(fields),
-            (Err(_), _) => None,
-        },
-        Question::Time(field, _) | Question::HasField(field) => field.find(fields),
-        Question::Each(each) => each.field.find(fields),
-        Question::Changed(changed) => {
-            let (old, new) = changed.sides(fields.event())?;
-            let sides = [("old", old), ("new", new)];
-            let shown: Map<String, Value> = sides
+impl<'e> Look<'e> {
+    /// Looks once more where the leaf has looked.
+    fn at(question: &Question, fields: &mut impl Fields<'e>) -> Option<Self> {
+        let seen = match question {
+            // Where a size cannot be taken, the value itself shows why not.
+            Question::Value(operand, _) => match (operand.look(fields), operand) {
+                (Ok(seen), _) => seen,
+                (Err(_), Operand::Size(field)) => field.find(fields).map(Seen::Json),
+                (Err(_), _) => None,
+            },
+            Question::Time(field, _) | Question::HasField(field) => {
+                field.find(fields).map(Seen::Json)
+            }
+            Question::Each(each) => each.field.find(fields).map(Seen::Json),
+            Question::Changed(changed) => {
+                let (old, new) = changed.sides(fields.event())?;
+                return Some(Self::Sides(old, new));
+            }
+        };
+        seen.map(Self::Value)
+    }
+
+    /// The bytes that it has as JSON, more or less.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Value(Seen::Json(raw)) => raw.json().len(),
+            Self::Value(Seen::Text(text)) => text.len(),
+            Self::Value(Seen::Size(_) | Seen::Null) => 0,
+            Self::Sides(old, new) => [old, new]
                 .into_iter()
-                .filter_map(|(side, value)| Some((side.to_owned(), value?.value())))
-                .collect();
-            return Some(Value::Object(shown));
+                .flatten()
+                .map(|raw| raw.json().len())
+                .sum(),
         }
-    };
-    raw.map(Raw::value)
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Value(seen) => seen.to_value(),
+            Self::Sides(old, new) => {
+                let sides = [("old", old), ("new", new)];
+                let there = sides
+                    .into_iter()
+                    .filter_map(|(side, raw)| Some((side.to_owned(), raw.as_ref()?.value())));
+                Value::Object(there.collect())
+            }
+        }
+    }
 }
 
 fn elements<'e>(
