@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use super::errors::{condition_not_text, condition_syntax_error};
-use super::event::event_from_py;
+use super::event::{ask, event_from_py};
 use super::explanation::Explanation;
 use super::matcher::kind_or_any;
 use crate::condition;
@@ -40,7 +40,10 @@ impl Condition {
     }
 
     fn evaluate(&self, event: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.condition.evaluate(event_from_py(event)?.as_ref())?)
+        let found = event_from_py(event)?;
+        Ok(ask(event.py(), &found, |event| {
+            self.condition.evaluate(event)
+        })?)
     }
 
     fn explain(&self, event: &Bound<'_, PyAny>) -> PyResult<Explanation> {

@@ -17,6 +17,10 @@ use crate::json::{Document, Key, Step, Writer};
 /// Texts from this size on are read with the interpreter released; below it, releasing costs more than it gives.
 const RELEASE_FROM_BYTES: usize = 32 * 1024;
 
+/// Events from this size on are held against conditions with the interpreter released. Most answers take a microsecond
+/// whatever the size, but a regular expression or an array can make them take a time in proportion to it.
+const ASK_RELEASED_FROM_BYTES: usize = 4 * 1024;
+
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, module = "fraiseql_observers.events")]
 pub struct EntityEvent {
@@ -67,6 +71,19 @@ pub fn event_from_py_within(object: &Bound<'_, PyAny>, max_bytes: usize) -> PyRe
         Event::from_json(json, max_bytes)
     })
     .map(Arc::new)
+}
+
+/// Asks something of an event, with the interpreter released where the event is large: then an answer may take long.
+pub fn ask<T: Send>(py: Python<'_>, event: &Event, question: impl FnOnce(&Event) -> T + Send) -> T {
+    let changes = event
+        .changes
+        .as_ref()
+        .map_or(0, |changes| changes.json().len());
+    if event.data.json().len() + changes < ASK_RELEASED_FROM_BYTES {
+        question(event)
+    } else {
+        py.detach(|| question(event))
+    }
 }
 
 /// Hands the UTF-8 bytes of `bytes` or `str` to `read`, with the interpreter released where they are many.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::condition::Condition;
-use super::event::event_from_py;
+use super::event::{ask, event_from_py};
 use super::explanation::RuleExplanation;
 use crate::event::EventKind;
 use crate::matcher::Matcher;
@@ -70,7 +70,8 @@ impl RuleMatcher {
 
     fn find(&self, event: &Bound<'_, PyAny>) -> PyResult<Matches> {
         let py = event.py();
-        let found = self.matcher.find(event_from_py(event)?.as_ref());
+        let event = event_from_py(event)?;
+        let found = ask(py, &event, |event| self.matcher.find(event));
         let names = found
             .matched
             .iter()
@@ -85,7 +86,8 @@ impl RuleMatcher {
     }
 
     fn explain(&self, event: &Bound<'_, PyAny>) -> PyResult<Vec<RuleExplanation>> {
-        let explained = self.matcher.explain(event_from_py(event)?.as_ref());
+        let found = event_from_py(event)?;
+        let explained = ask(event.py(), &found, |event| self.matcher.explain(event));
         Ok(explained.into_iter().map(Into::into).collect())
     }
 }
