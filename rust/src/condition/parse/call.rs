@@ -100,6 +100,26 @@ impl Function {
         }
     }
 
+    /// How it is called, for who calls it otherwise.
+    fn usage(self) -> String {
+        let (name, form) = (self.as_str(), self.form());
+        format!("`{name}` takes {}, as in {form}", self.arguments())
+    }
+
+    /// How many arguments it takes.
+    const fn arguments(self) -> &'static str {
+        match self {
+            Self::HasField
+            | Self::IsNull
+            | Self::FieldChanged
+            | Self::Size
+            | Self::Old
+            | Self::New
+            | Self::Time => "1 argument",
+            _ => "2 arguments",
+        }
+    }
+
     /// Whether the function looks at the whole event, so that it has no meaning for an element of an array.
     const fn needs_event(self) -> bool {
         matches!(
@@ -287,7 +307,12 @@ impl Parser<'_> {
 
     fn no_target(&self, function: Function, what: &str) -> SyntaxError {
         let hint = match self.cursor.peek() {
-            Some('@') => "fields with `@` are always there and never among the changes".to_owned(),
+            Some('@') if matches!(function, Function::Any | Function::All) => {
+                "fields with `@` are no arrays".to_owned()
+            }
+            Some('@') => {
+                "fields with `@` are text, always there and never among the changes".to_owned()
+            }
             Some('\'' | '"') => "write the path without quotes".to_owned(),
             _ => format!("as in {}", function.form()),
         };
@@ -301,11 +326,7 @@ impl Parser<'_> {
         if self.cursor.take(",") {
             return Ok(());
         }
-        let hint = format!(
-            "`{}` takes 2 arguments, as in {}",
-            function.as_str(),
-            function.form()
-        );
+        let hint = function.usage();
         Err(self.cursor.expected("`,`", Some(&hint)))
     }
 
@@ -315,20 +336,11 @@ impl Parser<'_> {
         if self.cursor.take(")") {
             return Ok(());
         }
-        let count = if function.form().contains(',') {
-            "2 arguments"
-        } else {
-            "1 argument"
-        };
-        let hint = if self.cursor.rest().starts_with(',') {
-            Some(format!(
-                "`{}` takes {count}, as in {}",
-                function.as_str(),
-                function.form()
-            ))
-        } else {
-            None
-        };
+        let hint = self
+            .cursor
+            .rest()
+            .starts_with(',')
+            .then(|| function.usage());
         Err(self.cursor.expected("`)`", hint.as_deref()))
     }
 

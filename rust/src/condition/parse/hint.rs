@@ -8,6 +8,9 @@ use crate::condition::error::SyntaxError;
 /// What may follow an operand.
 const OPERATORS: &str = "`==`, `!=`, `>`, `<`, `>=`, `<=` or `in (`";
 
+/// What stands between two conditions.
+const JOIN: &str = "join two conditions by `&&` or `||`";
+
 /// Functions of other languages, and ours that does the same.
 const ELSEWHERE: [(&str, &str); 19] = [
     ("len", "size"),
@@ -75,13 +78,8 @@ impl Parser<'_> {
                 )
             }
             Some('+' | '*' | '/' | '%') => "conditions do not calculate".to_owned(),
-            Some('-') => format!(
-                "conditions do not calculate; a key with a `-` is written {}",
-                bracketed(operand, rest)
-            ),
-            None | Some(')' | '&' | '|' | ',') => {
-                format!("say what it must be, as in {operand} == true")
-            }
+            Some('-') => format!("conditions do not calculate; {}", bracketed(operand, rest)),
+            None | Some(')' | '&' | '|' | ',') => alone(operand),
             _ => match self.word_hint(operand) {
                 Some(hint) => hint,
                 None => return self.cursor.expected(OPERATORS, None),
@@ -174,15 +172,19 @@ impl Parser<'_> {
             (Some(_), _) if upper_case_hint(rest).is_some() => {
                 upper_case_hint(rest).map(str::to_owned)
             }
+            (Some(')'), _) if what.ends_with("the end") => {
+                Some("there is no `(` for this `)`".to_owned())
+            }
+            (Some('('), None) if touching.trim_end().ends_with(')') => Some(JOIN.to_owned()),
             (Some('[' | '(' | '?' | '@'), _) => Some(right_side_hint(swallowed)),
+            (Some('='), Some(("", _))) => {
+                Some("an operator is written without a space inside".to_owned())
+            }
             (Some(_), Some((word @ ("and" | "or" | "not" | "in"), _))) => Some(format!(
                 "`{word}` was read as the value to compare with; quote the value"
             )),
             (Some(_), Some(_)) => Some("quote a value that is not one word or number".to_owned()),
-            (Some(c), None) if is_word(c) && what.starts_with("`&&`") => {
-                Some("join two conditions by `&&` or `||`".to_owned())
-            }
-            (Some(')'), None) => Some("there is no `(` for this `)`".to_owned()),
+            (Some(c), None) if is_word(c) && what.starts_with("`&&`") => Some(JOIN.to_owned()),
             (None, _) if what.contains(')') => Some("a `)` is missing".to_owned()),
             _ => None,
         };
@@ -201,14 +203,30 @@ fn right_side_hint(swallowed: Option<(&str, usize)>) -> String {
     }
 }
 
-/// A path whose last step, broken by a `-`, is written as a key in brackets.
+/// What to add to an operand that stands alone.
+fn alone(operand: &str) -> String {
+    if matches!(operand, "true" | "false") {
+        return "a condition asks about the event; where it always holds, leave it out".to_owned();
+    }
+    let example = match operand.split_once('(').map(|(name, _)| name.trim_end()) {
+        Some("size") => "> 3",
+        Some("time") => "< '2026-01-31T12:00:00Z'",
+        _ if operand.starts_with('@') => "== 'value'",
+        _ => "== true",
+    };
+    format!("say what it must be, as in {operand} {example}")
+}
+
+/// How a key with a `-`, of which a path has taken the beginning, is written.
 fn bracketed(operand: &str, rest: &str) -> String {
     let more = rest
         .find(|c: char| !is_word(c) && c != '-')
         .map_or(rest, |end| &rest[..end]);
     match operand.rsplit_once('.') {
-        Some((path, last)) => format!("{path}[\"{last}{more}\"]"),
-        None => format!("parent[\"{operand}{more}\"]"),
+        Some((path, last)) => format!("a key with a `-` is written {path}[\"{last}{more}\"]"),
+        None => format!(
+            "a key with a `-` at the top of the data is reached by functions, as in ieq('{operand}{more}', 'value')"
+        ),
     }
 }
 

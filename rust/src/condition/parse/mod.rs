@@ -4,7 +4,7 @@ mod call;
 mod hint;
 mod leaf;
 
-use super::ast::{Leaf, Node, Question};
+use super::ast::{Leaf, Node, Operand, Question};
 use super::cursor::{Cursor, is_word};
 use super::error::SyntaxError;
 use super::path::{Field, Path};
@@ -165,7 +165,7 @@ impl Parser<'_> {
             } else {
                 self.cursor.back_to(after_name);
                 let field = self.field(name, start)?;
-                self.comparison(super::ast::Operand::Field(field), start)?
+                self.comparison(Operand::Field(field), start)?
             }
         };
         self.count_node(start)?;
