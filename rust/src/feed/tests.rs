@@ -1,7 +1,7 @@
 //! The feed on the queue in memory: what a worker sees and what becomes of the jobs.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -26,7 +26,9 @@ struct Rig {
     engine: Arc<Engine>,
     clock: Arc<ManualClock>,
     lane: Lane,
-    news: Arc<Notify>,
+    rung: Arc<Notify>,
+    /// What the feed has told and no test has asked for yet.
+    news: Mutex<News>,
 }
 
 impl Rig {
@@ -55,7 +57,8 @@ impl Rig {
                 queue: "default".to_owned(),
                 shard: 0,
             },
-            news: Arc::new(Notify::new()),
+            rung: Arc::new(Notify::new()),
+            news: Mutex::default(),
         }
     }
 
@@ -74,8 +77,8 @@ impl Rig {
             source: Source::Pending,
         };
         change(&mut options);
-        let news = Arc::clone(&self.news);
-        let tell = Box::new(move || news.notify_one());
+        let rung = Arc::clone(&self.rung);
+        let tell = Box::new(move || rung.notify_one());
         Feed::start(
             Arc::clone(&self.engine),
             options,
@@ -111,15 +114,23 @@ impl Rig {
         jobs.iter().map(|job| job.member.id()).collect()
     }
 
-    /// Waits for news of which `wanted` makes something.
-    fn await_news<T>(&self, feed: &Feed, mut wanted: impl FnMut(News) -> Option<T>) -> T {
+    /// Waits for news of which `wanted` takes something; the rest is kept.
+    fn await_news<T>(&self, feed: &Feed, mut wanted: impl FnMut(&mut News) -> Option<T>) -> T {
         self.runtime.block_on(async {
             timeout(Duration::from_secs(10), async {
                 loop {
-                    if let Some(found) = wanted(feed.take()) {
+                    let fresh = feed.take();
+                    let found = {
+                        let mut news = self.news.lock().unwrap();
+                        news.jobs.extend(fresh.jobs);
+                        news.cancelled.extend(fresh.cancelled);
+                        news.notices.extend(fresh.notices);
+                        wanted(&mut news)
+                    };
+                    if let Some(found) = found {
                         return found;
                     }
-                    self.news.notified().await;
+                    self.rung.notified().await;
                 }
             })
             .await
@@ -128,7 +139,7 @@ impl Rig {
     }
 
     fn next_job(&self, feed: &Feed) -> Arc<LeasedJob> {
-        self.await_news(feed, |mut news| news.jobs.pop())
+        self.await_news(feed, |news| news.jobs.pop())
     }
 
     fn await_drained(&self, feed: &Feed) {
@@ -174,7 +185,10 @@ fn every_job_is_leased_once_and_acked() {
     let feed = rig.feed(|_| {});
     let mut seen = HashSet::new();
     while seen.len() < ids.len() {
-        let jobs = rig.await_news(&feed, |news| (!news.jobs.is_empty()).then_some(news.jobs));
+        let jobs = rig.await_news(&feed, |news| {
+            let jobs = std::mem::take(&mut news.jobs);
+            (!jobs.is_empty()).then_some(jobs)
+        });
         assert!(feed.slots_taken() <= 4);
         for job in jobs {
             assert!(feed.begin(&job, false, true));
@@ -215,7 +229,7 @@ fn an_attempt_that_takes_too_long_is_over_and_a_late_report_only_frees_its_slot(
     let feed = rig.feed(|options| options.job_timeout = Duration::from_millis(50));
     let job = rig.next_job(&feed);
     assert!(feed.begin(&job, false, true));
-    let (stopped, cause) = rig.await_news(&feed, |mut news| news.cancelled.pop());
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
     assert_eq!((stopped.job.id, cause), (id, Cause::Timeout));
     assert_eq!(feed.slots_taken(), 1);
     feed.report(&job, Report::Succeeded { status_code: None });
@@ -231,7 +245,7 @@ fn a_thread_that_overruns_delays_the_retry_until_its_process_is_gone() {
     let feed = rig.feed(|options| options.job_timeout = Duration::from_millis(50));
     let job = rig.next_job(&feed);
     assert!(feed.begin(&job, true, true));
-    rig.await_news(&feed, |mut news| news.cancelled.pop());
+    rig.await_news(&feed, |news| news.cancelled.pop());
     feed.report(&job, Report::Released);
     rig.await_drained(&feed);
     assert_eq!(rig.place(id), Place::Scheduled(rig.clock.now_ms() + 30_000));
@@ -245,7 +259,7 @@ fn a_last_attempt_that_takes_too_long_is_not_kept_where_the_observer_keeps_nothi
     for _ in 0..2 {
         let job = rig.next_job(&feed);
         assert!(feed.begin(&job, false, false));
-        rig.await_news(&feed, |mut news| news.cancelled.pop());
+        rig.await_news(&feed, |news| news.cancelled.pop());
         feed.report(&job, Report::Released);
         rig.await_drained(&feed);
         rig.clock.advance(100);
@@ -267,7 +281,7 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
         .block_on(rig.engine.reclaim(&rig.lane, &job.incarnation, failure))
         .unwrap();
     assert_eq!(done.moved, 1);
-    let (stopped, cause) = rig.await_news(&feed, |mut news| news.cancelled.pop());
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
     assert_eq!((stopped.job.id, cause), (id, Cause::LeaseLost));
     feed.report(&job, Report::Succeeded { status_code: None });
     let again = rig.next_job(&feed);
@@ -308,7 +322,7 @@ fn a_job_cancelled_while_it_runs_is_stopped() {
     rig.runtime
         .block_on(rig.engine.cancel(&rig.lane, job.token.member))
         .unwrap();
-    let (stopped, cause) = rig.await_news(&feed, |mut news| news.cancelled.pop());
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
     assert_eq!((stopped.job.id, cause), (id, Cause::Cancelled));
 }
 
@@ -333,7 +347,7 @@ fn closing_gives_back_what_has_not_ended_and_leaves_no_lease() {
     let feed = rig.feed(|_| {});
     let mut jobs = Vec::new();
     rig.await_news(&feed, |news| {
-        jobs.extend(news.jobs);
+        jobs.append(&mut news.jobs);
         (jobs.len() == 2).then_some(())
     });
     assert!(feed.begin(&jobs[0], false, true));
