@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod condition;
+pub mod doorbell;
 pub mod event;
 pub mod feed;
 pub mod instant;

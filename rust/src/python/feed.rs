@@ -4,10 +4,7 @@
 //! once for however much there is.
 
 use std::collections::HashSet;
-use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +17,7 @@ use super::bridge;
 use super::convert::uuid_to_py;
 use super::event::EntityEvent;
 use super::queue::{PyEngine, engine_of};
+use crate::doorbell::Doorbell;
 use crate::event::{DEFAULT_MAX_BYTES, Event};
 use crate::feed::{Feed, FeedOptions, LeasedJob, Report};
 use crate::metrics::{AttemptFailure, COUNTERS};
@@ -38,48 +36,8 @@ pub struct PyFeed {
 /// A feed that has been started, and the loop that it wakes.
 struct Running {
     feed: Arc<Feed>,
-    signal: Arc<Signal>,
+    doorbell: Arc<Doorbell>,
     event_loop: Py<PyAny>,
-}
-
-/// One byte on its way to the loop, or none.
-struct Signal {
-    raised: AtomicBool,
-    sender: UnixStream,
-    receiver: UnixStream,
-}
-
-impl Signal {
-    fn new() -> std::io::Result<Self> {
-        let (sender, receiver) = UnixStream::pair()?;
-        sender.set_nonblocking(true)?;
-        receiver.set_nonblocking(true)?;
-        Ok(Self {
-            raised: AtomicBool::new(false),
-            sender,
-            receiver,
-        })
-    }
-
-    fn raise(&self) {
-        if !self.raised.swap(true, AcqRel) {
-            // A full buffer or a closed loop needs no further byte.
-            let _ = (&self.sender).write(&[1]);
-        }
-    }
-
-    fn lower(&self) {
-        self.raised
-            .store(false, std::sync::atomic::Ordering::Release);
-        let mut bytes = [0; 64];
-        loop {
-            match (&self.receiver).read(&mut bytes) {
-                Ok(64) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => return,
-            }
-        }
-    }
 }
 
 impl PyFeed {
@@ -160,25 +118,25 @@ impl PyFeed {
             return Err(PyRuntimeError::new_err("the feed is started already"));
         }
         let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
-        let signal = Arc::new(Signal::new()?);
+        let doorbell = Arc::new(Doorbell::new()?);
         let wake = Bound::new(
             py,
             Wake {
-                signal: Arc::clone(&signal),
+                doorbell: Arc::clone(&doorbell),
                 on_wake,
             },
         )?;
-        event_loop.call_method1("add_reader", (signal.receiver.as_raw_fd(), wake))?;
-        let tell = Arc::clone(&signal);
+        event_loop.call_method1("add_reader", (doorbell.as_raw_fd(), wake))?;
+        let tell = Arc::clone(&doorbell);
         let feed = Feed::start(
             this.engine.engine(py)?,
             this.options.clone(),
             &runtime::handle(),
-            Box::new(move || tell.raise()),
+            Box::new(move || tell.ring()),
         );
         *this.running() = Some(Running {
             feed: Arc::new(feed),
-            signal,
+            doorbell,
             event_loop: event_loop.unbind(),
         });
         Ok(())
@@ -277,7 +235,7 @@ impl PyFeed {
         let started = self.running().as_ref().map(|running| {
             (
                 running.event_loop.clone_ref(py),
-                running.signal.receiver.as_raw_fd(),
+                running.doorbell.as_raw_fd(),
             )
         });
         if let Some((event_loop, descriptor)) = started {
@@ -310,14 +268,14 @@ impl PyFeed {
 /// What the loop calls when the byte has arrived.
 #[pyclass(frozen)]
 struct Wake {
-    signal: Arc<Signal>,
+    doorbell: Arc<Doorbell>,
     on_wake: Py<PyAny>,
 }
 
 #[pymethods]
 impl Wake {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        self.signal.lower();
+        self.doorbell.answer();
         self.on_wake.call0(py).map(drop)
     }
 }
