@@ -1,26 +1,22 @@
 //! `Queue`: storing jobs and looking after them, over queues and shards. What `RedisQueue` and `MemoryQueue` share.
 
-use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::convert::uuid;
+use super::calls::{
+    facts_to_py, id_from_py, letters_from_py, state_from_py, state_to_py, stats_to_py, to_py,
+    view_to_py, views_to_py,
+};
+use super::enqueueing::enqueueing;
 use super::job::{PyJob, check_queue_name};
 use super::lane::{PyBlockingLane, PyLane};
 use super::queue::PyEngine;
-use super::stats::{PyServerFacts, PyStats};
-use super::view::PyJobView;
-use super::waiting::{awaited, blocking};
-use crate::job::JobState;
+use super::waiting::{Answer, awaited, blocking};
 use crate::queue::facts::ServerFacts;
 use crate::queue::overview::Overview;
-use crate::queue::view::JobView;
-use crate::queue::{Lane, NewJob, QueueError, Stats};
+use crate::queue::{Lane, Stats};
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, subclass, name = "Queue", module = "fraiseql_observers._core")]
@@ -91,51 +87,7 @@ impl PyQueue {
             Ok(all)
         })
     }
-
-    fn enqueueing(
-        &self,
-        py: Python<'_>,
-        jobs: Vec<Bound<'_, PyJob>>,
-        enqueue_timeout_secs: u64,
-    ) -> PyResult<impl Answer<Vec<bool>>> {
-        let gather = self.engine.gather(py)?;
-        let limit = Duration::from_secs(enqueue_timeout_secs);
-        let count = jobs.len();
-        let mut lanes: HashMap<Lane, (Vec<NewJob>, Vec<usize>)> = HashMap::new();
-        for (place, job) in jobs.into_iter().enumerate() {
-            let queue = job.get().queue_name();
-            check_queue_name(queue)?;
-            let new = job.get().new_job();
-            let lane = Lane::of(queue, new.member.id(), self.engine.shards());
-            let (jobs, places) = lanes.entry(lane).or_default();
-            jobs.push(new);
-            places.push(place);
-        }
-        Ok(async move {
-            let mut stored = vec![false; count];
-            let mut begun = false;
-            for (lane, (jobs, places)) in lanes {
-                match gather.enqueue(lane, jobs, limit).await {
-                    Ok(new) => {
-                        begun = true;
-                        for (place, new) in places.into_iter().zip(new) {
-                            stored[place] = new;
-                        }
-                    }
-                    // What other lanes took is stored: the caller must not believe that nothing is.
-                    Err(error) if begun => return Err(QueueError::Unconfirmed(error.to_string())),
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(stored)
-        })
-    }
 }
-
-/// An answer of the queue in the making.
-trait Answer<T>: Future<Output = Result<T, QueueError>> + Send + 'static {}
-
-impl<T, F: Future<Output = Result<T, QueueError>> + Send + 'static> Answer<T> for F {}
 
 #[pymethods]
 impl PyQueue {
@@ -166,7 +118,7 @@ impl PyQueue {
     ) -> PyResult<Bound<'py, PyAny>> {
         awaited(
             py,
-            self.enqueueing(py, jobs, enqueue_timeout_secs)?,
+            enqueueing(&self.engine, py, jobs, enqueue_timeout_secs)?,
             to_py,
             drop,
         )
@@ -181,7 +133,7 @@ impl PyQueue {
     ) -> PyResult<Bound<'py, PyAny>> {
         blocking(
             py,
-            self.enqueueing(py, jobs, enqueue_timeout_secs)?,
+            enqueueing(&self.engine, py, jobs, enqueue_timeout_secs)?,
             to_py,
             drop,
         )
@@ -396,48 +348,4 @@ impl PyQueue {
     fn shards(&self) -> u16 {
         self.engine.shards()
     }
-}
-
-fn id_from_py(id: &Bound<'_, PyAny>) -> PyResult<uuid::Uuid> {
-    uuid(id).ok_or_else(|| PyTypeError::new_err("id: not a UUID"))
-}
-
-fn letters_from_py(letters: Vec<(Bound<'_, PyAny>, i64)>) -> PyResult<Vec<(uuid::Uuid, i64)>> {
-    letters
-        .into_iter()
-        .map(|(id, died_at_ms)| Ok((id_from_py(&id)?, died_at_ms)))
-        .collect()
-}
-
-fn state_from_py(state: &str) -> PyResult<JobState> {
-    JobState::from_name(state).ok_or_else(|| {
-        let known = JobState::ALL.map(JobState::as_str).join(", ");
-        PyValueError::new_err(format!("state: {state:?} is none of {known}"))
-    })
-}
-
-fn facts_to_py(py: Python<'_>, facts: Option<Arc<ServerFacts>>) -> PyResult<Py<PyAny>> {
-    facts.map(|facts| PyServerFacts { facts }).into_py_any(py)
-}
-
-fn stats_to_py(py: Python<'_>, shards: Vec<Stats>) -> PyResult<Py<PyAny>> {
-    let shards: Vec<PyStats> = shards.into_iter().map(|stats| PyStats { stats }).collect();
-    shards.into_py_any(py)
-}
-
-fn view_to_py(py: Python<'_>, view: Option<JobView>) -> PyResult<Py<PyAny>> {
-    view.map(PyJobView::from).into_py_any(py)
-}
-
-fn views_to_py(py: Python<'_>, views: Vec<JobView>) -> PyResult<Py<PyAny>> {
-    let views: Vec<PyJobView> = views.into_iter().map(PyJobView::from).collect();
-    views.into_py_any(py)
-}
-
-fn state_to_py(py: Python<'_>, state: Option<JobState>) -> PyResult<Py<PyAny>> {
-    state.map(JobState::as_str).into_py_any(py)
-}
-
-fn to_py<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
-    value.into_py_any(py)
 }

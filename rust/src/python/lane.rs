@@ -5,11 +5,12 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use super::leases::{PyFound, PyTurn};
 use super::queue::PyEngine;
 use super::stats::PyStats;
 use super::steps::{
-    self, AckFromPy, JobFromPy, NackFromPy, PyFound, PyTurn, TokenFromPy, acks, listing, member,
-    members, nacks, new_jobs, source, to_py, tokens,
+    self, AckFromPy, JobFromPy, NackFromPy, TokenFromPy, acks, listing, member, members, nacks,
+    new_jobs, source, to_py, tokens,
 };
 use super::waiting::{awaited, blocking};
 use crate::queue::{Engine, Incarnation, Lane, Source, Token, Turn};

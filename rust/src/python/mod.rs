@@ -2,8 +2,10 @@
 
 mod backoff;
 mod bridge;
+mod calls;
 mod condition;
 mod convert;
+mod enqueueing;
 mod errors;
 mod event;
 mod explanation;
@@ -11,6 +13,7 @@ mod feed;
 mod job;
 mod jobs;
 mod lane;
+mod leases;
 mod matcher;
 mod module;
 mod pipeline;

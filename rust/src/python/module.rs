@@ -29,6 +29,8 @@ mod core_module {
     #[pymodule_export]
     use crate::python::lane::{PyBlockingLane, PyLane};
     #[pymodule_export]
+    use crate::python::leases::{PyFound, PyLease, PyTurn};
+    #[pymodule_export]
     use crate::python::matcher::RuleMatcher;
     #[pymodule_export]
     use crate::python::pipeline::{PyPipeline, PySummary};
@@ -36,8 +38,6 @@ mod core_module {
     use crate::python::queue::{PyMemoryQueue, PyQueueOptions, PyRedisQueue};
     #[pymodule_export]
     use crate::python::stats::{PyServerFacts, PyStats};
-    #[pymodule_export]
-    use crate::python::steps::{PyFound, PyLease, PyTurn};
     #[pymodule_export]
     use crate::python::view::{PyAttempt, PyJobView};
 

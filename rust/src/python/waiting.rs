@@ -8,10 +8,15 @@ use super::bridge;
 use super::errors::queue_exception;
 use crate::queue::QueueError;
 
+/// An answer of the queue in the making.
+pub trait Answer<T>: Future<Output = Result<T, QueueError>> + Send + 'static {}
+
+impl<T, F: Future<Output = Result<T, QueueError>> + Send + 'static> Answer<T> for F {}
+
 /// Returns an `asyncio.Future` for the answer of the queue; an answer that nobody can take any more goes to `abandon`.
 pub fn awaited<T: Send + 'static>(
     py: Python<'_>,
-    future: impl Future<Output = Result<T, QueueError>> + Send + 'static,
+    future: impl Answer<T>,
     convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     abandon: impl FnOnce(T) + Send + 'static,
 ) -> PyResult<Bound<'_, PyAny>> {
@@ -30,7 +35,7 @@ pub fn awaited<T: Send + 'static>(
 /// Waits for the answer of the queue, with the interpreter released.
 pub fn blocking<T: Send + 'static>(
     py: Python<'_>,
-    future: impl Future<Output = Result<T, QueueError>> + Send + 'static,
+    future: impl Answer<T>,
     convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     _abandon: impl FnOnce(T) + Send + 'static,
 ) -> PyResult<Bound<'_, PyAny>> {

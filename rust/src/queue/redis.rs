@@ -10,9 +10,7 @@ use super::facts::ServerFacts;
 use super::keys::Keys;
 use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
 use super::scripts::{Script, Scripts};
-use super::{
-    Cancelled, Due, Incarnation, Lane, LaneOptions, Member, NewJob, QueueError, Stored, reply,
-};
+use super::{Due, Incarnation, Lane, LaneOptions, NewJob, QueueError, Stored, reply};
 
 /// What the keys of a lane say whose they are: the program and the number of this layout.
 const MARKER: &str = "fraiseql_observers:1";
@@ -220,56 +218,6 @@ impl RedisQueue {
             .into_iter()
             .map(|digit| digit == b'1')
             .collect())
-    }
-
-    /// Cancels a job, wherever it is.
-    ///
-    /// # Errors
-    ///
-    /// See [`QueueError`]; repeating answers `Ended`.
-    pub async fn cancel(&self, lane: &Lane, member: Member) -> Result<Cancelled, QueueError> {
-        loop {
-            let step = self.ready(lane).await?;
-            let k = &step.keys;
-            let incarnations = self.incarnations(&step).await?;
-            let held: Vec<String> = incarnations
-                .iter()
-                .flat_map(|name| [k.running(name), k.cancels(name)])
-                .collect();
-            let mut keys: Vec<&str> = vec![
-                &k.jobs,
-                &k.scheduled,
-                &k.parked,
-                &k.dead,
-                &k.failures,
-                &k.history,
-                &k.crashes,
-                &k.ghosts,
-                &k.done[0],
-                &k.done[1],
-                &k.ended[0],
-                &k.ended[1],
-                &k.meta,
-                &k.leases,
-            ];
-            keys.extend(held.iter().map(String::as_str));
-            let mut command = self.command(Script::Cancel, &step, &keys);
-            command.arg(member.as_bytes());
-            for name in &incarnations {
-                command.arg(name.as_str());
-            }
-            return Ok(
-                match reply::text(self.run(Script::Cancel, &step, &command).await?)?.as_str() {
-                    "again" => continue,
-                    "pending" => Cancelled::Pending,
-                    "scheduled" | "parked" => Cancelled::Scheduled,
-                    "running" => Cancelled::Running,
-                    "dead" => Cancelled::Dead,
-                    "ended" => Cancelled::Ended,
-                    _ => Cancelled::Missing,
-                },
-            );
-        }
     }
 
     /// All incarnations that have a lease.
