@@ -10,7 +10,9 @@ use super::errors::queue_exception;
 use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::queue::gather::Gather;
-use crate::queue::{Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue};
+use crate::queue::{
+    Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue, TlsFiles,
+};
 use crate::runtime;
 
 /// See `_core.pyi` for what users read.
@@ -188,8 +190,12 @@ impl PyRedisQueue {
             shards,
             lane,
         } = options.clone();
+        let access = Access {
+            url,
+            tls: TlsFiles::default(),
+        };
         let make = move || {
-            let queue = RedisQueue::new(&url, &key_prefix, lane.clone(), manual_clock)?;
+            let queue = RedisQueue::new(&access, &key_prefix, lane.clone(), manual_clock)?;
             Ok(Engine::Redis(Box::new(queue)))
         };
         let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;

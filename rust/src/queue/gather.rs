@@ -289,8 +289,11 @@ mod tests {
             lease_duration_ms: 5_000,
         };
         // Nothing listens on port 1, so that no call is ever sent.
-        let queue =
-            crate::queue::RedisQueue::new("redis://127.0.0.1:1", "t", options, false).unwrap();
+        let access = crate::queue::Access {
+            url: "redis://127.0.0.1:1".to_owned(),
+            ..crate::queue::Access::default()
+        };
+        let queue = crate::queue::RedisQueue::new(&access, "t", options, false).unwrap();
         let engine = Engine::Redis(Box::new(queue));
         let lane = Lane {
             queue: "default".to_owned(),

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Value};
+use redis::{Cmd, ErrorKind, RedisError, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::QueueError;
+use super::endpoint::Endpoint;
 use super::facts::ServerFacts;
+use super::tls;
 
 /// Longest that making a connection may take, the greeting included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest that the reply to a command that does not block may take.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,8 +33,7 @@ pub struct Live {
 
 /// A place for one connection.
 pub struct Link {
-    client: Client,
-    endpoint: String,
+    endpoint: Arc<Endpoint>,
     slot: Mutex<Slot>,
 }
 
@@ -44,21 +45,11 @@ struct Slot {
 
 impl Link {
     /// A link that connects when it is first used.
-    ///
-    /// # Errors
-    ///
-    /// `Unsuitable` where the url is none.
-    pub fn new(url: &str) -> Result<Self, QueueError> {
-        // rustls has no cryptography of its own and panics where none was chosen. An error here means that one was.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::open(url)
-            .map_err(|_| QueueError::Unsuitable("the url is not a Redis url".to_owned()))?;
-        let endpoint = client.get_connection_info().addr().to_string();
-        Ok(Self {
-            client,
-            endpoint,
+    pub fn new(endpoint: &Arc<Endpoint>) -> Self {
+        Self {
+            endpoint: Arc::clone(endpoint),
             slot: Mutex::default(),
-        })
+        }
     }
 
     /// The connection, made now if there is none.
@@ -73,7 +64,7 @@ impl Link {
         }
         let made = timeout(CONNECT_TIMEOUT, self.connect())
             .await
-            .map_err(|_| QueueError::Unavailable(format!("{} does not answer", self.endpoint)))?;
+            .map_err(|_| QueueError::Unavailable(format!("{} does not answer", self.endpoint())))?;
         let (connection, facts) = made?;
         slot.generation += 1;
         let live = Live {
@@ -86,14 +77,7 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), QueueError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(None);
-        let mut connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(|error| self.classify(&error, false))?;
+        let mut connection = self.endpoint.connect().await?;
         let mut info = redis::cmd("INFO");
         info.arg("server")
             .arg("replication")
@@ -158,7 +142,7 @@ impl Link {
                 self.forget(live).await;
                 let text = format!(
                     "{} did not answer within {} s",
-                    self.endpoint,
+                    self.endpoint(),
                     limit.as_secs()
                 );
                 Err(CallError::Queue(QueueError::Unconfirmed(text)))
@@ -200,58 +184,65 @@ impl Link {
 
     /// The address without credentials.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.endpoint.shown()
     }
 
     fn classify(&self, error: &RedisError, sent: bool) -> QueueError {
-        let at = &self.endpoint;
-        let said = || {
-            format!(
-                "{at}: {}",
-                error
-                    .detail()
-                    .map_or_else(|| error.to_string(), str::to_owned)
-            )
-        };
-        match error.code() {
-            Some("OOM") => return QueueError::Full(format!("{at}: the server's memory is full")),
-            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
-                return QueueError::Refused(format!(
-                    "{at}: {} {}",
-                    error.code().unwrap_or_default(),
-                    error.detail().unwrap_or_default()
-                ));
-            }
-            Some("MOVED" | "ASK" | "CROSSSLOT") => {
-                return QueueError::Unsuitable(format!(
-                    "{at} is a node of a cluster, which this version does not support"
-                ));
-            }
-            Some("WRONGTYPE") => return QueueError::Corrupt(said()),
-            Some(
-                code @ ("READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "UNKILLABLE" | "MISCONF"
-                | "NOREPLICAS" | "TRYAGAIN" | "CLUSTERDOWN"),
-            ) => {
-                return QueueError::Unavailable(format!("{at} answers {code}"));
-            }
-            _ => {}
+        if !sent && let Some(complaint) = tls::complaint(self.endpoint(), error) {
+            return complaint;
         }
-        match error.kind() {
-            ErrorKind::AuthenticationFailed => {
-                QueueError::Refused(format!("{at}: the login is refused"))
-            }
-            ErrorKind::InvalidClientConfig => QueueError::Unsuitable(said()),
-            _ if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() => {
-                let text = format!("{at}: {}", plain(error));
-                if sent {
-                    QueueError::Unconfirmed(text)
-                } else {
-                    QueueError::Unavailable(text)
-                }
-            }
-            _ if said().contains("max number of clients") => QueueError::Unavailable(said()),
-            _ => QueueError::Corrupt(said()),
+        classify(self.endpoint(), error, sent)
+    }
+}
+
+/// What an error means for who called; `sent` says whether the command may have been done.
+pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
+    let said = || {
+        format!(
+            "{at}: {}",
+            error
+                .detail()
+                .map_or_else(|| error.to_string(), str::to_owned)
+        )
+    };
+    match error.code() {
+        Some("OOM") => return QueueError::Full(format!("{at}: the server's memory is full")),
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+            return QueueError::Refused(format!(
+                "{at}: {} {}",
+                error.code().unwrap_or_default(),
+                error.detail().unwrap_or_default()
+            ));
         }
+        Some("MOVED" | "ASK" | "CROSSSLOT") => {
+            return QueueError::Unsuitable(format!(
+                "{at} is a node of a cluster, which this version does not support"
+            ));
+        }
+        Some("WRONGTYPE") => return QueueError::Corrupt(said()),
+        Some(
+            code @ ("READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "UNKILLABLE" | "MISCONF"
+            | "NOREPLICAS" | "TRYAGAIN" | "CLUSTERDOWN"),
+        ) => {
+            return QueueError::Unavailable(format!("{at} answers {code}"));
+        }
+        _ => {}
+    }
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => {
+            QueueError::Refused(format!("{at}: the login is refused"))
+        }
+        ErrorKind::InvalidClientConfig => QueueError::Unsuitable(said()),
+        _ if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() => {
+            let text = format!("{at}: {}", plain(error));
+            if sent {
+                QueueError::Unconfirmed(text)
+            } else {
+                QueueError::Unavailable(text)
+            }
+        }
+        _ if said().contains("max number of clients") => QueueError::Unavailable(said()),
+        _ => QueueError::Corrupt(said()),
     }
 }
 

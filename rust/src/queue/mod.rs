@@ -4,6 +4,7 @@
 //! state is one atomic step of a lane; what a step promises is written at the head of its script. `RedisQueue`
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
+mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod facts;
@@ -21,9 +22,11 @@ pub mod redis;
 mod reply;
 pub mod scripts;
 mod step;
+mod tls;
 pub mod view;
 mod work;
 
+pub use endpoint::Access;
 pub use engine::Engine;
 pub use error::QueueError;
 pub use member::{Incarnation, Lane, Member, Priority};
@@ -34,6 +37,7 @@ pub use step::{
     Ack, AckOutcome, Beat, Due, Lease, Nack, NewJob, Reclaimed, Source, Standing, Stored, Token,
     Turn, Verdict,
 };
+pub use tls::TlsFiles;
 
 /// Bounds that a lane keeps for everybody; the same for every process that uses it.
 #[derive(Clone, Debug)]

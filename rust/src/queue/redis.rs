@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
+use super::endpoint::{Access, Endpoint};
 use super::facts::ServerFacts;
 use super::keys::Keys;
 use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
@@ -46,18 +47,19 @@ impl RedisQueue {
     ///
     /// `Unsuitable` where the url is none.
     pub fn new(
-        url: &str,
+        access: &Access,
         prefix: &str,
         options: LaneOptions,
         manual_clock: bool,
     ) -> Result<Self, QueueError> {
+        let endpoint = Arc::new(Endpoint::new(access)?);
         Ok(Self {
             prefix: prefix.to_owned(),
             options,
             scripts: Scripts::new(manual_clock),
-            commands: Link::new(url)?,
-            beats: Link::new(url)?,
-            waits: Link::new(url)?,
+            commands: Link::new(&endpoint),
+            beats: Link::new(&endpoint),
+            waits: Link::new(&endpoint),
             keys: Mutex::default(),
             opened: Mutex::default(),
         })
