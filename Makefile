@@ -18,7 +18,7 @@ FUZZ_TARGETS := condition event job
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types reference docs property fuzz bench sabotage check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property faults fuzz bench sabotage check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,10 @@ docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an e
 
 property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many more examples
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/property --timeout 3600
+
+# A row that cannot run here counts as not passed, and its line of the table says why.
+faults: $(VENV)/.extension $(VENV)/.test ## run the whole catalogue of faults, for an hour or so; the table goes to target/faults.md
+	$(BIN)/pytest tests --long -m row --timeout 600 --catalogue target/faults.md
 
 # No code of ours is unsafe, so a sanitizer would only slow it down; overflows of integers are caught (-a).
 fuzz: ## look for inputs that break the core, MINUTES=10 for each target; needs cargo-fuzz and a nightly Rust

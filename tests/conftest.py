@@ -11,6 +11,8 @@ import pytest
 from tests.support.embedded_place import EmbeddedPlace
 from tests.support.server import ServerProcess, available_binaries
 
+pytest_plugins = ["tests.faults.rig.plugin"]
+
 _BINARIES = available_binaries()
 
 

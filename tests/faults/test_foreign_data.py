@@ -44,6 +44,7 @@ def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTes
     return QueueUnderTest(folder, server.url, prefix, worker="lease_duration_secs = 5", poll_interval_ms=100)
 
 
+@pytest.mark.row(52)
 def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
@@ -72,6 +73,7 @@ def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
     assert [queue.view(job).state for job in bystanders] == ["completed"] * BYSTANDERS
 
 
+@pytest.mark.row(52)
 def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
@@ -98,6 +100,7 @@ def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
     assert queue.stats().dead == 0
 
 
+@pytest.mark.row(52)
 def test_entries_that_name_no_job_are_dropped_and_nothing_goes_with_them(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
@@ -141,6 +144,7 @@ def wait_for_starts(runs: Runs, count: int) -> None:
     wait_until(lambda: len(runs.starts()) == count, deadline_secs=20, what=f"{count} starts")
 
 
+@pytest.mark.row(52)
 @pytest.mark.timeout(180)
 def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs

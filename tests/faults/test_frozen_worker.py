@@ -24,6 +24,7 @@ def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTes
     return QueueUnderTest(folder, server.url, prefix, worker=WORKER, worker_concurrency=SLOTS)
 
 
+@pytest.mark.row(3)
 @pytest.mark.timeout(180)
 def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
@@ -65,6 +66,7 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_starts_nothing(
     assert 1 <= counters["lease_lost"] <= SLOTS
 
 
+@pytest.mark.row(4)
 @pytest.mark.timeout(120)
 def test_a_worker_that_is_frozen_for_half_its_lease_repeats_nothing(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
@@ -86,6 +88,7 @@ def test_a_worker_that_is_frozen_for_half_its_lease_repeats_nothing(
     assert queue.count("reclaimed") == 0
 
 
+@pytest.mark.row(6)
 @pytest.mark.timeout(120)
 def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs

@@ -16,6 +16,7 @@ MAX_CRASHES = 3
 BYSTANDERS = 40
 
 
+@pytest.mark.row(9)
 @pytest.mark.timeout(240)
 def test_jobs_that_end_their_process_are_buried_and_no_other_job_is(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs

@@ -31,6 +31,7 @@ def make_site(tmp_path: Path, server: ServerProcess, prefix: str) -> MakeSite:
     return make
 
 
+@pytest.mark.row(1)
 def test_a_killed_child_loses_nothing_and_repeats_only_what_ran(make_site: MakeSite) -> None:
     site = make_site("slow")
     with site.worker() as worker:
@@ -49,6 +50,7 @@ def test_a_killed_child_loses_nothing_and_repeats_only_what_ran(make_site: MakeS
     assert len(repeated) <= stats.counters["reclaimed"] <= 4
 
 
+@pytest.mark.row(1)
 def test_killing_the_supervisor_ends_the_children_gracefully(make_site: MakeSite) -> None:
     site = make_site("slow")
     with site.worker("--processes", "2") as worker:
@@ -63,6 +65,7 @@ def test_killing_the_supervisor_ends_the_children_gracefully(make_site: MakeSite
     assert site.stats().counters["completed"] == 8
 
 
+@pytest.mark.row(5)
 def test_a_fleet_killed_at_once_loses_nothing(make_site: MakeSite) -> None:
     site = make_site("slow")
     with site.worker("--processes", "2") as worker:
@@ -78,6 +81,7 @@ def test_a_fleet_killed_at_once_loses_nothing(make_site: MakeSite) -> None:
         assert site.stats().dead == 0
 
 
+@pytest.mark.row(3)
 def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site: MakeSite) -> None:
     site = make_site("slow")
     with site.worker("--processes", "2") as worker:
@@ -112,6 +116,7 @@ def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site:
     assert site.stats().dead == 0
 
 
+@pytest.mark.row(9)
 def test_a_handler_that_ends_its_process_is_buried_and_takes_nobody_with_it(make_site: MakeSite) -> None:
     site = make_site("exiting", "slow")
     with site.worker("--processes", "2") as worker:
@@ -137,6 +142,7 @@ def has_ended(site: Site, count: int) -> bool:
     return site.count("end") >= count
 
 
+@pytest.mark.row(1)
 def test_a_killed_worker_is_followed_by_another_without_loss_five_times(make_site: MakeSite) -> None:
     site = make_site("slow", concurrency=10)
     site.publish("Slow", 300, secs=0.05)

@@ -45,6 +45,7 @@ def test_a_handler_that_hangs_is_cancelled_at_the_timeout_and_tried_again(make_s
         assert "is cancelled: timeout" in worker.log
 
 
+@pytest.mark.row(8)
 def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(make_site: MakeSite) -> None:
     site = make_site("stubborn", "slow")
     with site.worker() as worker:
@@ -62,6 +63,7 @@ def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(make_s
     assert site.stats().dead == 0
 
 
+@pytest.mark.row(8)
 def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: MakeSite) -> None:
     site = make_site("threaded")
     with site.worker() as worker:
@@ -78,6 +80,7 @@ def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: Mak
         worker.wait()
 
 
+@pytest.mark.row(6)
 def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSite) -> None:
     site = make_site("blocking", "slow")
     with site.worker() as worker:

@@ -23,6 +23,7 @@ def site(tmp_path: Path, fresh_server: ServerProcess) -> Site:
     return Site(tmp_path, fresh_server.url, "t", handlers=("slow",), more=more)
 
 
+@pytest.mark.row(14)
 def test_a_server_killed_and_started_again_loses_no_job(site: Site, fresh_server: ServerProcess) -> None:
     with site.worker("--processes", "2") as worker:
         worker.ready()
@@ -59,6 +60,7 @@ def test_outcomes_are_kept_while_the_server_is_away(site: Site, fresh_server: Se
         assert worker.stop() == 0
 
 
+@pytest.mark.row(13)
 def test_a_worker_ends_in_time_though_its_server_is_away(site: Site, fresh_server: ServerProcess) -> None:
     with site.worker() as worker:
         worker.ready()
@@ -90,6 +92,7 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, plac
     assert site.stats().dead == 0
 
 
+@pytest.mark.row(47)
 def test_rights_that_are_taken_away_end_the_worker_with_3(
     tmp_path: Path, fresh_server: ServerProcess
 ) -> None:

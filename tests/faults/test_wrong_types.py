@@ -97,6 +97,7 @@ def busy_lane(server: ServerProcess, redis: Redis, prefix: str) -> TestLane:
     return lane
 
 
+@pytest.mark.row(52)
 def test_a_step_that_meets_a_key_of_another_type_changes_nothing(
     busy_lane: TestLane, redis: Redis, prefix: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_pending_jobs_and_counters_are_shown_while_a_worker_is_busy(make_site: M
         assert worker.wait() == 1
 
 
+@pytest.mark.row(12)
 def test_sigterm_finishes_what_runs(make_site: MakeSite) -> None:
     site = make_site("slow", "threaded", concurrency=4)
     with site.worker("--processes", "2") as worker:
@@ -141,6 +142,7 @@ def test_sigterm_finishes_what_runs(make_site: MakeSite) -> None:
     assert stats.workers == []
 
 
+@pytest.mark.row(12)
 def test_what_runs_longer_than_the_grace_is_given_back_with_its_attempt_not_counted(
     make_site: MakeSite,
 ) -> None:
@@ -158,6 +160,7 @@ def test_what_runs_longer_than_the_grace_is_given_back_with_its_attempt_not_coun
         assert {line["attempt"] for line in site.evidence("start")} == {1}
 
 
+@pytest.mark.row(12)
 def test_a_second_signal_gives_back_at_once(make_site: MakeSite) -> None:
     site = make_site("slow", more="[worker]\nshutdown_timeout_secs = 3600\n")
     with site.worker() as worker:
@@ -171,6 +174,7 @@ def test_a_second_signal_gives_back_at_once(make_site: MakeSite) -> None:
     assert (site.stats().pending, site.stats().running) == (2, 0)
 
 
+@pytest.mark.row(12)
 def test_a_thread_that_goes_on_does_not_keep_a_worker_from_its_end(make_site: MakeSite) -> None:
     site = make_site("threaded", more="[worker]\nshutdown_timeout_secs = 0\n")
     with site.worker() as worker:
