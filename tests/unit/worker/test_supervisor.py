@@ -108,7 +108,8 @@ def test_sigterm_during_the_start_ends_with_0(tmp_path: Path) -> None:
 def test_killing_the_supervisor_stops_its_children(tmp_path: Path) -> None:
     with Supervised(tmp_path, processes=2) as worker:
         pids = worker.wait_for_starts(2)
-        worker.wait_for_start()
+        # One that is killed earlier leaves children that have nobody to report to.
+        wait_until(lambda: all("go" in worker.orders(pid) for pid in pids), what="the order to go")
         worker.send(signal.SIGKILL)
         worker.wait()
         wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of the children")
