@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 import redis
 
+from tests.support.contents import contents
 from tests.support.queue_under_test import QueueUnderTest, act, made
 from tests.support.receiver import Reply, Rule
 from tests.support.running_receiver import ReceiverThread
@@ -61,29 +62,6 @@ max_delay_ms = 100
     )
 
 
-def everything(client: redis.Redis) -> str:
-    """Read every key of a server, names and values, as text."""
-    parts: list[object] = []
-    for key in client.scan_iter(count=1000):
-        parts.append(key)
-        match client.type(key):
-            case b"string":
-                parts.append(client.get(key))
-            case b"hash":
-                parts.append(client.hgetall(key))
-            case b"list":
-                parts.append(client.lrange(key, 0, -1))
-            case b"set":
-                parts.append(client.smembers(key))
-            case b"zset":
-                parts.append(client.zrange(key, 0, -1, withscores=True))
-            case b"stream":
-                parts.append(client.xrange(key))
-            case kind:
-                raise AssertionError(f"a key of type {kind!r}, which nobody looks into")
-    return repr(parts)
-
-
 @pytest.mark.timeout(120)
 def test_no_secret_leaves_a_worker_that_fails(
     server_binary: Path, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -116,7 +94,7 @@ def test_no_secret_leaves_a_worker_that_fails(
             assert worker.stop() == 0
         letters = json.dumps([view.to_dict() for view in queue.jobs("dead_lettered")], default=str)
         with redis.Redis.from_url(url) as client:
-            keys = everything(client)
+            keys = contents(client)
         deliveries = receiver.deliveries()
 
     # The secrets were in use: what has not been told has at least been known.

@@ -19,14 +19,14 @@ event_type = "INSERT"
 entity = "Noop"
 [[observers.noop.actions]]
 type = "function"
-handler = "tests.support.handlers:nothing"
+handler = "HANDLERS:nothing"
 
 [observers.act]
 event_type = "INSERT"
 entity = "Act"
 [[observers.act.actions]]
 type = "function"
-handler = "tests.support.handlers:act"
+handler = "HANDLERS:act"
 """
 
 #: Events handed over in one call.
@@ -60,14 +60,24 @@ class QueueUnderTest:
         prefix: The key prefix.
         worker: Lines for the file's section ``[worker]``.
         rules: More observers, or more sections.
+        handlers: The module of the handlers.
         job_queue: Settings of ``[job_queue]``.
     """
 
     def __init__(
-        self, folder: Path, url: str, prefix: str, *, worker: str = "", rules: str = "", **job_queue: int
+        self,
+        folder: Path,
+        url: str,
+        prefix: str,
+        *,
+        worker: str = "",
+        rules: str = "",
+        handlers: str = "tests.support.handlers",
+        **job_queue: int,
     ) -> None:
         self.prefix = prefix
-        self.config = write_config(folder, url, prefix, f"[worker]\n{worker}\n{RULES}\n{rules}", **job_queue)
+        both = RULES.replace("HANDLERS", handlers)
+        self.config = write_config(folder, url, prefix, f"[worker]\n{worker}\n{both}\n{rules}", **job_queue)
         self._executor: BlockingQueuedObserverExecutor | None = None
 
     @property
@@ -119,19 +129,20 @@ class QueueUnderTest:
                 lambda: self._is_settled(jobs), deadline_secs=deadline_secs, what=f"{jobs} completed jobs"
             )
         except AssertionError as error:
-            raise AssertionError(f"{error}; there are {self._summary()}") from None
+            raise AssertionError(f"{error}; there are {self.summary()}") from None
 
-    def _is_settled(self, completed: int) -> bool:
-        stats = self.stats()
-        left = stats.pending + stats.running + stats.scheduled
-        return stats.counters.get("completed", 0) >= completed and left == 0
-
-    def _summary(self) -> str:
+    def summary(self) -> str:
+        """Say how many jobs are where, for messages."""
         stats = self.stats()
         return (
             f"{stats.pending} pending, {stats.scheduled} scheduled, {stats.running} running, "
             f"{stats.dead} dead, {stats.counters}"
         )
+
+    def _is_settled(self, completed: int) -> bool:
+        stats = self.stats()
+        left = stats.pending + stats.running + stats.scheduled
+        return stats.counters.get("completed", 0) >= completed and left == 0
 
 
 def ids_of(deliveries: Iterable[str | None]) -> list[UUID]:

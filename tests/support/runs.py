@@ -9,11 +9,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 #: The variable that tells handlers where to write.
 RUNS_VARIABLE = "TESTS_RUNS"
+#: The lease under which a handler runs, where the program around it tells (`tests.faults.rig.handlers` does).
+LEASE: ContextVar[str] = ContextVar("LEASE", default="")
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,14 @@ class Note:
     """One line.
 
     Attributes:
-        what: ``start`` or ``end``.
+        what: ``start``, ``end``, or ``fail`` where the handler is about to raise.
         job: The job's id.
         label: ``data.label`` of the event, the test's own name for the job.
         attempt: The number of the attempt.
         pid: The process that runs it.
         at: Seconds on the system's monotonic clock, the same for all processes.
         wall: Seconds since 1970.
+        lease: Different for each lease of one process; empty where it is not told.
     """
 
     what: str
@@ -37,6 +41,7 @@ class Note:
     pid: int
     at: float
     wall: float
+    lease: str = ""
 
 
 class Runs:
@@ -77,7 +82,7 @@ class Runs:
 
 def write_note(what: str, *, job: str, label: str, attempt: int) -> None:
     """Append one line; called by handlers, in the worker."""
-    note = Note(what, job, label, attempt, os.getpid(), time.monotonic(), time.time())
+    note = Note(what, job, label, attempt, os.getpid(), time.monotonic(), time.time(), LEASE.get())
     file = os.open(os.environ[RUNS_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, json.dumps(asdict(note)).encode() + b"\n")

@@ -69,6 +69,11 @@ class WorkerProcess:
         """What it has written over all its starts."""
         return self._log.read_text(errors="replace")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the supervisor is not there: not started, killed, or ended by itself."""
+        return self._process is None or self._process.poll() is not None
+
     def spawn(self) -> Self:
         """Start it and return at once."""
         assert self._process is None or self._process.poll() is not None, "the worker runs already"
@@ -93,11 +98,11 @@ class WorkerProcess:
         """Start it and return when it has said what it will do."""
         self.spawn()
         wait_until(
-            lambda: "jobs at a time" in self.log or self._ended(),
+            lambda: "jobs at a time" in self.log or self.has_ended,
             deadline_secs=START_DEADLINE_SECS,
             what="the worker's first line",
         )
-        assert not self._ended(), f"the worker did not start:\n{self.log}"
+        assert not self.has_ended, f"the worker did not start:\n{self.log}"
         return self
 
     def processes(self) -> list[int]:
@@ -182,9 +187,6 @@ class WorkerProcess:
         if error is not None:
             # pytest shows it with the failure.
             print(f"--- {self._log.name}\n{self.whole_log[-20_000:]}")
-
-    def _ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
 
 
 def _group(group: int) -> Iterator[int]:
