@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -61,11 +64,16 @@ def test_outcomes_are_kept_while_the_server_is_away(site: Site, fresh_server: Se
 
 
 @pytest.mark.row(13)
-def test_a_worker_ends_in_time_though_its_server_is_away(site: Site, fresh_server: ServerProcess) -> None:
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_a_worker_ends_in_time_though_its_server_is_away(
+    site: Site, fresh_server: ServerProcess, jobs: int
+) -> None:
+    """Idle or busy. What it held comes back when its lease runs out, with no attempt counted."""
     with site.worker() as worker:
         worker.ready()
-        site.publish("Slow", 2, secs=60)
-        wait_until(lambda: site.count("start") == 2, what="the starts")
+        if jobs:
+            site.publish("Slow", jobs, secs=60)
+        wait_until(lambda: site.count("start") == jobs, what="the starts")
         fresh_server.kill()
         worker.wait_for_log("queue_down")
         begun = time.monotonic()
@@ -73,6 +81,48 @@ def test_a_worker_ends_in_time_though_its_server_is_away(site: Site, fresh_serve
         assert worker.wait() == 0
         # The grace of 2 s, 2 s more, and the end of Python itself.
         assert time.monotonic() - begun < 2 + 2 + 1.5
+    fresh_server.start()
+    with site.worker() as worker:
+        wait_until(
+            lambda: site.count("start") == 2 * jobs, deadline_secs=40, what="the starts in the next worker"
+        )
+        assert {line["attempt"] for line in site.evidence("start")} <= {1}
+        assert site.stats().counters.get("reclaimed", 0) == jobs
+
+
+@pytest.mark.row(65)
+def test_the_metrics_are_shown_at_once_without_server_and_beside_clients_that_hang(
+    site: Site, fresh_server: ServerProcess
+) -> None:
+    """Some say nothing, one says a megabyte, the server is frozen or away: who asks is answered within a second."""
+    with site.worker("--processes", "2") as worker, contextlib.ExitStack() as hanging:
+        worker.ready()
+        site.publish("Slow", 3, secs=0.01)
+        wait_until(lambda: worker.metrics().get("job_executed_total/function") == 3, what="the counts")
+        found = re.search(r"http://127.0.0.1:([0-9]+)/metrics", worker.log)
+        assert found is not None
+        for _ in range(5):
+            hanging.enter_context(socket.create_connection(("127.0.0.1", int(found[1]))))
+        loud = hanging.enter_context(socket.create_connection(("127.0.0.1", int(found[1]))))
+        loud.setblocking(False)
+        # It takes what it takes, and may close at any time.
+        with contextlib.suppress(OSError):
+            loud.send(b"GET /metrics?" + b"x" * 1_000_000)
+
+        def scrape() -> None:
+            for _ in range(3):
+                begun = time.monotonic()
+                shown = worker.metrics()
+                assert time.monotonic() - begun < 1.0
+                assert shown["job_executed_total/function"] == 3
+
+        scrape()
+        with fresh_server.frozen():
+            scrape()
+        fresh_server.kill()
+        scrape()
+        worker.wait_for_log("queue_down")
+        scrape()
         fresh_server.start()
 
 

@@ -124,6 +124,16 @@ def test_pending_jobs_and_counters_are_shown_while_a_worker_is_busy(make_site: M
 
 
 @pytest.mark.row(12)
+def test_sigterm_ends_an_idle_worker_at_once(make_site: MakeSite) -> None:
+    site = make_site("slow", more="[worker]\nshutdown_timeout_secs = 3600\n")
+    with site.worker("--processes", "2") as worker:
+        worker.ready()
+        worker.send(signal.SIGTERM)
+        assert worker.wait(10) == 0
+    assert site.stats().workers == []
+
+
+@pytest.mark.row(12)
 def test_sigterm_finishes_what_runs(make_site: MakeSite) -> None:
     site = make_site("slow", "threaded", concurrency=4)
     with site.worker("--processes", "2") as worker:

@@ -88,6 +88,9 @@ def _do_harm(what: str, data: dict[str, Any]) -> None:
             os.abort()
         case "eat":
             _eat_memory(data["megabytes"])
+        case "gorge":
+            (Path(data["cgroup"]) / "cgroup.procs").write_text(str(os.getpid()))
+            _eat()
         case _:
             pass
 
@@ -97,15 +100,18 @@ def _eat_memory(megabytes: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     usual = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + megabytes * _MEGABYTE, usual[1]))
-    eaten: list[bytes] = []
     try:
-        while True:
-            # Bytes that are written to, or the kernel would give none of them.
-            eaten.append(b"x" * _MEGABYTE)
+        _eat()
     finally:
         # Whoever lives through it goes on as before.
-        eaten.clear()
         resource.setrlimit(resource.RLIMIT_AS, usual)
+
+
+def _eat() -> None:
+    eaten: list[bytes] = []
+    while True:
+        # Bytes that are written to, or the kernel would give none of them.
+        eaten.append(b"x" * _MEGABYTE)
 
 
 def _is_open(data: dict[str, str]) -> bool:

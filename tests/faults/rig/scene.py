@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +115,7 @@ class Scene:
             data = event["data"]
             assert isinstance(data, dict)
             job = job_of({"id": event["id"]})
-            if data["do"] in {"fail", "exit", "segfault", "abort", "eat"}:
+            if data["do"] in {"fail", "exit", "segfault", "abort", "eat", "gorge"}:
                 self.doomed.add(job)
             if data["do"] == "flaky":
                 self.retry_secs[job] = data["after_secs"]
@@ -202,7 +203,17 @@ class Scene:
         """Fill the line of the catalogue, and say what was done."""
         faults = self.history.faults()
         kinds = sorted({fault.kind for fault in faults} - {"heal"})
-        print(*(f"{kind}: {sum(fault.kind == kind for fault in faults)}" for kind in kinds), sep="\n")
+        told = Counter(line.told for line in self.history.enqueues())
+        took = max(self.scraper.took, default=0.0)
+        print(
+            *(f"{sum(fault.kind == kind for fault in faults):6} x {kind}" for kind in kinds),
+            f"calls: {', '.join(f'{count} {outcome}' for outcome, count in told.items())}",
+            f"jobs: {len(self.history.jobs(Told.ASKED))} asked for, {len(finding.verdict.recovered)} recovered, "
+            f"{finding.lost} lost, {finding.duplicated} duplicated of at most {finding.bound}",
+            f"scrapes: {len(self.scraper.took)}, the slowest {took:.2f} s",
+            f"drained in {self.drained_secs} s",
+            sep="\n",
+        )
         entry.record(
             lost=finding.lost,
             duplicated=finding.duplicated,
