@@ -17,6 +17,7 @@ from fraiseql_observers.events import EventKind
 
 __all__ = [
     "DURATION_BUCKETS",
+    "MOST_REPLICAS",
     "Attempt",
     "BlockingLane",
     "Condition",
@@ -579,7 +580,14 @@ class ServerFacts:
         """Changes with each start and each failover."""
     @property
     def durability(self) -> str:
-        """``memory``, ``process`` or ``disk``: what of the accepted outlives a stop, a kill, a power cut."""
+        """``memory``, ``process`` or ``disk``: what its answer alone proves to outlive a stop, a kill, a power cut."""
+    def require(self, durability: str) -> None:
+        """Make sure that the server can give a level; ``auto`` is always given.
+
+        Raises:
+            ServerUnsuitable: If it cannot; the text says what was found and what is needed.
+            ValueError: If there is no such level.
+        """
     @property
     def maxmemory_policy(self) -> str:
         """What it does when its memory is full."""
@@ -683,8 +691,9 @@ class Pipeline:
         max_age_secs: int,
         max_payload_bytes: int,
         enqueue_timeout_secs: int,
+        durability: str = "auto",
     ) -> Pipeline:
-        """Prepare a pipeline without rules."""
+        """Prepare a pipeline without rules, whose jobs are stored as durably as `durability` says."""
     def set_rule(
         self,
         name: str,
@@ -710,16 +719,21 @@ class Pipeline:
         Raises:
             KeyError: If there is none of this name.
         """
-    def process(self, events: Iterable[object]) -> Future[list[ProcessSummary]]:
+    def process(
+        self, events: Iterable[object], *, durability: str | None = None
+    ) -> Future[list[ProcessSummary]]:
         """Match events and store their jobs; one summary per event, in their order.
 
         Args:
             events: `EntityEvent`, JSON text, or dicts in wire form.
+            durability: What their jobs shall outlive, instead of the pipeline's own level.
 
         Raises:
             EventError: If one of them is no event; nothing is stored then.
         """
-    def process_blocking(self, events: Iterable[object]) -> list[ProcessSummary]:
+    def process_blocking(
+        self, events: Iterable[object], *, durability: str | None = None
+    ) -> list[ProcessSummary]:
         """Do as `process`, without an event loop; other threads run while it waits."""
 
 @final
@@ -793,6 +807,7 @@ class Feed:
         worker: str,
         info: str,
         suspects: bool = False,
+        durability: str = "auto",
     ) -> Feed:
         """Prepare a feed.
 
@@ -809,6 +824,7 @@ class Feed:
             worker: Who the worker is, in a job's history.
             info: Who the worker is, as JSON, for those who look.
             suspects: Whether to lease the jobs that were running when a worker was lost twice.
+            durability: How durable the server must keep jobs; nothing is leased while it keeps less.
 
         Raises:
             ValueError: If there is no slot or no queue.
@@ -863,11 +879,15 @@ class Feed:
     def healthy(self) -> bool:
         """Whether the queue answered when it was last asked."""
     @property
+    def server_unfit(self) -> bool:
+        """Whether the server keeps less than it must, or than it did when the feed started."""
+    @property
     def lease_age_ms(self) -> int | None:
         """Milliseconds since the oldest lease was renewed; ``None`` before the first."""
 
 #: The upper bounds of the duration histogram, in seconds.
 DURATION_BUCKETS: tuple[float, ...]
+MOST_REPLICAS: int
 
 def counters_snapshot() -> bytes:
     """Return everything that the core of this process has counted, as one JSON object."""
@@ -1105,8 +1125,16 @@ class Queue:
         """Count the jobs of a queue: one result per shard."""
     def stats_blocking(self, queue: str) -> list[QueueStats]:
         """Do as `stats`, without an event loop."""
-    def enqueue(self, jobs: Sequence[Job], *, enqueue_timeout_secs: int) -> Future[list[bool]]:
+    def enqueue(
+        self, jobs: Sequence[Job], *, enqueue_timeout_secs: int, durability: str = "auto"
+    ) -> Future[list[bool]]:
         """Store jobs, each once, together with what other callers store at the same time.
+
+        Args:
+            jobs: The jobs.
+            enqueue_timeout_secs: The longest that this may take, the confirmation included.
+            durability: What they shall outlive: ``memory``, ``process``, ``disk``, ``replica:n``, or ``auto`` for what
+                the server gives by itself.
 
         Returns:
             For each job whether it is new; ``False`` means that the queue knew its id already.
@@ -1115,8 +1143,12 @@ class Queue:
             QueueUnavailable: If the time is up and nothing was stored.
             QueueFull: If there is no room; nothing was stored.
             DurabilityNotConfirmed: If some jobs may be stored. Repeating the call is safe.
+            ServerUnsuitable: If the server cannot give that durability; nothing was stored.
+            ValueError: If there is no such level.
         """
-    def enqueue_blocking(self, jobs: Sequence[Job], *, enqueue_timeout_secs: int) -> list[bool]:
+    def enqueue_blocking(
+        self, jobs: Sequence[Job], *, enqueue_timeout_secs: int, durability: str = "auto"
+    ) -> list[bool]:
         """Do as `enqueue`, without an event loop."""
     def find(self, id: UUID, queues: Sequence[str]) -> Future[JobView | None]:
         """Find a job, or ``None`` where none of the queues knows it."""

@@ -91,6 +91,7 @@ def build_pipeline(config: Config, matcher: EventMatcher, queue: RedisQueue | Me
         max_age_secs=config.storage.max_age_secs,
         max_payload_bytes=config.storage.max_payload_bytes,
         enqueue_timeout_secs=config.storage.enqueue_timeout_secs,
+        durability=config.storage.durability,
     )
     for name, definition in matcher.definitions.items():
         add_rule(config, pipeline, name, definition)
@@ -147,6 +148,7 @@ def build_feed(
         worker=f"{host}:{pid}",
         info=json.dumps(about),
         suspects=suspects,
+        durability=config.storage.durability,
     )
 
 

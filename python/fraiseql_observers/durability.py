@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fraiseql_observers.errors import ServerUnsuitable
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import ServerFacts
 
-#: What a server can prove, the weakest first, and how to get there.
-_LEVELS: Final = {
-    "memory": "",
-    "process": "set appendonly yes on the server",
-    "disk": "set appendonly yes and appendfsync always on the server",
-}
-
 
 def require_durability(wanted: str, facts: ServerFacts | None) -> None:
-    """Refuse a server that proves less than an explicit level; ``auto`` takes what it proves.
+    """Refuse a server that cannot give an explicit level; ``auto`` takes what it gives by itself.
 
     Raises:
-        ServerUnsuitable: If it proves less; the text says what to set.
+        ServerUnsuitable: If it cannot; the text says what was found and what is needed.
     """
-    levels = list(_LEVELS)
-    # A queue in memory has no server, and keeps nothing.
-    found = facts.durability if facts is not None else "memory"
-    if wanted != "auto" and levels.index(found) < levels.index(wanted):
-        raise ServerUnsuitable(
-            f"[storage] durability is {wanted}, but the server proves only {found}; {_LEVELS[wanted]}"
-        )
+    if facts is not None:
+        facts.require(wanted)
+    elif wanted not in {"auto", "memory"}:
+        raise ServerUnsuitable(f"durability is {wanted}, but a queue in memory gives only memory")
+
+
+def durability_in_force(wanted: str, facts: ServerFacts) -> str:
+    """Return the level at which jobs are accepted: the one that was asked for, or what the server gives by itself."""
+    return facts.durability if wanted == "auto" else wanted

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from fraiseql_observers.executor import ProcessSummary
     from fraiseql_observers.problems import Problem
@@ -153,9 +154,22 @@ class QueueFull(QueueError):
 
 
 class DurabilityNotConfirmed(QueueError):
-    """The outcome is unknown: the jobs may be stored. Repeating the same ids is safe."""
+    """The outcome is unknown: the jobs may be stored, and be less durable than asked. Repeating the same ids is safe.
+
+    Args:
+        message: What was not confirmed, and why.
+        summary: As of every `QueueError`.
+        job_ids: The jobs that may be stored.
+    """
 
     transient = True
+
+    def __init__(
+        self, message: str = "", summary: ProcessSummary | None = None, job_ids: Sequence[UUID] = ()
+    ) -> None:
+        super().__init__(message, summary)
+        #: The jobs that may be stored; to repeat the call with the same ids settles it.
+        self.job_ids = tuple(job_ids)
 
 
 class LeaseLost(QueueError):

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from fraiseql_observers._core import EntityEvent, MemoryQueue, ProcessSummary, RedisQueue
 from fraiseql_observers.assembly import add_rule, build_pipeline, connect
 from fraiseql_observers.buffer import EventBuffer
-from fraiseql_observers.durability import require_durability
 from fraiseql_observers.errors import QueueError
 from fraiseql_observers.matching import EventMatcher
 
 if TYPE_CHECKING:
-    from fraiseql_observers._core import ServerFacts
     from fraiseql_observers.config import Config
     from fraiseql_observers.definition import ObserverDefinition
 
@@ -68,8 +66,6 @@ class _Rules:
         self.queue = queue
         self.matcher = EventMatcher.build(config.observers)
         self.pipeline = build_pipeline(config, self.matcher, queue)
-        #: Whether the server has still to prove the durability that the configuration asks for.
-        self.must_prove = config.storage.durability != "auto"
 
     def add(self, name: str, definition: ObserverDefinition) -> None:
         # The jobs first: a rule that matches must already know what jobs it makes.
@@ -79,10 +75,6 @@ class _Rules:
     def remove(self, name: str) -> None:
         self.matcher.remove(name)
         self.pipeline.remove_rule(name)
-
-    def check(self, facts: ServerFacts | None) -> None:
-        require_durability(self.config.storage.durability, facts)
-        self.must_prove = False
 
 
 def _raise_first(summaries: Sequence[ProcessSummary]) -> None:
@@ -98,8 +90,9 @@ def _raise_first(summaries: Sequence[ProcessSummary]) -> None:
 class QueuedObserverExecutor:
     """Matches events against observers and stores the matching actions as jobs at once.
 
-    When a call returns, Redis has answered for every job. Calls that run at the same time share round trips. A
-    call that is cancelled may have stored its jobs: repeating it adds nothing.
+    When a call returns, Redis has answered for every job, and has confirmed its durability where a level asks for
+    that. Calls that run at the same time share round trips. A call that is cancelled may have stored its jobs:
+    repeating it adds nothing.
 
     Safe to use from several event loops and threads, and after a fork.
     """
@@ -127,12 +120,15 @@ class QueuedObserverExecutor:
         """Where jobs go."""
         return self._rules.queue
 
-    async def process_event(self, event: AnyEvent, *, raise_on_error: bool = True) -> ProcessSummary:
+    async def process_event(
+        self, event: AnyEvent, *, raise_on_error: bool = True, durability: str | None = None
+    ) -> ProcessSummary:
         """Store the jobs of an event.
 
         Args:
             event: The event.
             raise_on_error: Whether a job that was not stored is an exception; else look at the summary.
+            durability: What its jobs shall outlive, ``memory`` to ``replica:n``, instead of ``[storage] durability``.
 
         Returns:
             What was stored. A condition that cannot be evaluated skips its observer and is told there.
@@ -142,12 +138,13 @@ class QueuedObserverExecutor:
             QueueUnavailable: If the queue was not reached in time; nothing is known to be stored.
             QueueFull: If the queue refuses further jobs.
             DurabilityNotConfirmed: If the jobs may have been stored. Repeating the call is safe in each case.
-            ServerUnsuitable: At the first call, if the server keeps less than ``[storage] durability`` asks for.
+            ServerUnsuitable: If the server cannot keep jobs as durably as asked; nothing is stored.
+            ValueError: If `durability` is no level.
         """
-        return (await self.process_events([event], raise_on_error=raise_on_error))[0]
+        return (await self.process_events([event], raise_on_error=raise_on_error, durability=durability))[0]
 
     async def process_events(
-        self, events: Sequence[AnyEvent], *, raise_on_error: bool = True
+        self, events: Sequence[AnyEvent], *, raise_on_error: bool = True, durability: str | None = None
     ) -> list[ProcessSummary]:
         """Store the jobs of several events, with one round trip per ``batch_size`` jobs.
 
@@ -159,9 +156,7 @@ class QueuedObserverExecutor:
                 are stored.
             QueueError: As `process_event`, with the summary of the first event that it concerns.
         """
-        if self._rules.must_prove:
-            self._rules.check(await self._rules.queue.open())
-        summaries = await self._rules.pipeline.process(events)
+        summaries = await self._rules.pipeline.process(events, durability=durability)
         if raise_on_error:
             _raise_first(summaries)
         return summaries
@@ -228,17 +223,17 @@ class BlockingQueuedObserverExecutor:
         """Where jobs go."""
         return self._rules.queue
 
-    def process_event(self, event: AnyEvent, *, raise_on_error: bool = True) -> ProcessSummary:
+    def process_event(
+        self, event: AnyEvent, *, raise_on_error: bool = True, durability: str | None = None
+    ) -> ProcessSummary:
         """Store the jobs of an event; see `QueuedObserverExecutor.process_event`."""
-        return self.process_events([event], raise_on_error=raise_on_error)[0]
+        return self.process_events([event], raise_on_error=raise_on_error, durability=durability)[0]
 
     def process_events(
-        self, events: Sequence[AnyEvent], *, raise_on_error: bool = True
+        self, events: Sequence[AnyEvent], *, raise_on_error: bool = True, durability: str | None = None
     ) -> list[ProcessSummary]:
         """Store the jobs of several events; see `QueuedObserverExecutor.process_events`."""
-        if self._rules.must_prove:
-            self._rules.check(self._rules.queue.open_blocking())
-        summaries = self._rules.pipeline.process_blocking(events)
+        summaries = self._rules.pipeline.process_blocking(events, durability=durability)
         if raise_on_error:
             _raise_first(summaries)
         return summaries

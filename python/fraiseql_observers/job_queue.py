@@ -51,11 +51,13 @@ class JobLease:
 class JobQueue(Protocol):
     """What a queue of jobs does, on a server or in memory."""
 
-    async def enqueue(self, job: Job, *, scheduled_at: datetime | None = None) -> bool:
+    async def enqueue(
+        self, job: Job, *, scheduled_at: datetime | None = None, durability: str | None = None
+    ) -> bool:
         """Store a job; says whether it is new."""
         ...
 
-    async def enqueue_many(self, jobs: Sequence[Job]) -> list[bool]:
+    async def enqueue_many(self, jobs: Sequence[Job], *, durability: str | None = None) -> list[bool]:
         """Store jobs with one round trip per ``batch_size``; says for each whether it is new."""
         ...
 
@@ -182,16 +184,34 @@ class _CoreJobQueue:
         named = [observer.queue for observer in self._config.observers.values()]
         return list(dict.fromkeys(["default", *self._config.worker.queues, *named]))
 
-    async def enqueue(self, job: Job, *, scheduled_at: datetime | None = None) -> bool:
-        """Store a job, to run at once or from `scheduled_at` on; says whether it is new."""
+    async def enqueue(
+        self, job: Job, *, scheduled_at: datetime | None = None, durability: str | None = None
+    ) -> bool:
+        """Store a job, to run at once or from `scheduled_at` on; says whether it is new.
+
+        Args:
+            job: The job.
+            scheduled_at: When it may start; without, at once.
+            durability: What it shall outlive, ``memory`` to ``replica:n``, instead of ``[storage] durability``.
+
+        Raises:
+            DurabilityNotConfirmed: If it may be stored, but that or its durability was not confirmed in time. To
+                enqueue the same job again is safe.
+            ServerUnsuitable: If the server cannot keep it as durably as asked; nothing is stored.
+            QueueError: If nothing was stored for another reason.
+        """
         if scheduled_at is not None:
             job = _due_at(job, scheduled_at)
-        return (await self.enqueue_many([job]))[0]
+        return (await self.enqueue_many([job], durability=durability))[0]
 
-    async def enqueue_many(self, jobs: Sequence[Job]) -> list[bool]:
+    async def enqueue_many(self, jobs: Sequence[Job], *, durability: str | None = None) -> list[bool]:
         """Store jobs with one round trip per ``batch_size``; says for each whether it is new."""
-        limit = self._config.storage.enqueue_timeout_secs
-        return await self._core.enqueue(jobs, enqueue_timeout_secs=limit)
+        storage = self._config.storage
+        return await self._core.enqueue(
+            jobs,
+            enqueue_timeout_secs=storage.enqueue_timeout_secs,
+            durability=storage.durability if durability is None else durability,
+        )
 
     async def lease(self, limit: int = 1, *, queue: str = "default") -> list[JobLease]:
         """Take up to `limit` pending jobs; call `beat` every third of ``lease_duration_secs`` while they run.

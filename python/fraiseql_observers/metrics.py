@@ -90,6 +90,13 @@ METRICS: Final = (
     Declaration(
         "job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."
     ),
+    Declaration(
+        "queue_server_unfit",
+        "gauge",
+        (),
+        "server_unfit",
+        "1 while the server keeps jobs less safely than it must, or than when the worker started; else 0.",
+    ),
 )
 
 

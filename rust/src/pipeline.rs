@@ -12,7 +12,7 @@ use crate::job::JobTemplate;
 use crate::matcher::Matcher;
 use crate::metrics::COUNTERS;
 use crate::queue::gather::Gather;
-use crate::queue::{Due, Lane, NewJob, QueueError};
+use crate::queue::{Due, Durability, Lane, NewJob, QueueError};
 
 /// Most texts of errors that a summary holds.
 const MOST_ERRORS: usize = 100;
@@ -59,6 +59,25 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Notes why one of its jobs was not stored. That some may be stored outweighs every other reason.
+    fn fail(&mut self, error: &QueueError, id: Uuid) {
+        self.queueing_errors += 1;
+        self.note(error.to_string());
+        match (error, &mut self.failure) {
+            (QueueError::MaybeStored(..), Some(QueueError::MaybeStored(_, ids))) => {
+                *ids = ids.iter().copied().chain([id]).collect();
+            }
+            (QueueError::MaybeStored(text, _), failure) => {
+                *failure = Some(QueueError::MaybeStored(text.clone(), [id].into()));
+            }
+            (_, failure) => {
+                failure.get_or_insert_with(|| error.clone());
+            }
+        }
+    }
+}
+
 /// Rules, and the queue that their jobs go to.
 pub struct Pipeline {
     matcher: Arc<Matcher>,
@@ -100,17 +119,19 @@ impl Pipeline {
 
     /// Matches events and stores their jobs; one summary per event, in their order.
     ///
-    /// The outcome of storing is in the summaries: an event whose jobs were not all stored has a `failure`.
+    /// The outcome of storing is in the summaries: an event whose jobs were not all stored as durably as `level` asks for
+    /// has a `failure`.
     pub async fn process(
         &self,
         events: &[Arc<Event>],
         gather: &Gather,
+        level: Option<Durability>,
         limit: Duration,
     ) -> Vec<Summary> {
         let (mut summaries, lanes) = self.plan(events);
         for (lane, (jobs, owners)) in lanes {
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.member.id()).collect();
-            match gather.enqueue(lane, jobs, limit).await {
+            match gather.enqueue(lane, jobs, level, limit).await {
                 Ok(stored) => {
                     for ((owner, id), new) in owners.into_iter().zip(ids).zip(stored) {
                         let summary = &mut summaries[owner];
@@ -123,11 +144,8 @@ impl Pipeline {
                     }
                 }
                 Err(error) => {
-                    for owner in owners {
-                        let summary = &mut summaries[owner];
-                        summary.queueing_errors += 1;
-                        summary.note(error.to_string());
-                        summary.failure.get_or_insert_with(|| error.clone());
+                    for (owner, id) in owners.into_iter().zip(ids) {
+                        summaries[owner].fail(&error, id);
                     }
                 }
             }

@@ -17,6 +17,7 @@ from fraiseql_observers import (
     LeaseLost,
     MemoryJobQueue,
     RedisJobQueue,
+    ServerUnsuitable,
 )
 from tests.support.configs import config_for
 from tests.support.server import ServerProcess
@@ -70,6 +71,21 @@ def test_a_job_is_stored_once(run: Run) -> None:
         assert await queue.enqueue_many([order, job()]) == [False, True]
         assert await queue.queue_depth() == 2
         assert await queue.get_status(order.id) == "pending"
+
+    run(scenario)
+
+
+def test_a_level_is_taken_or_refused_by_each_queue(run: Run) -> None:
+    """Both give ``memory``; what a queue cannot give is refused, and nothing is stored."""
+
+    async def scenario(queue: JobQueue) -> None:
+        assert await queue.enqueue(job(), durability="memory")
+        assert await queue.enqueue_many([job()], durability="auto") == [True]
+        with pytest.raises(ServerUnsuitable, match="durability is replica:1, but"):
+            await queue.enqueue(job(), durability="replica:1")
+        with pytest.raises(ValueError, match="none of auto, memory"):
+            await queue.enqueue_many([job()], durability="paper")
+        assert await queue.queue_depth() == 2
 
     run(scenario)
 

@@ -96,4 +96,5 @@ def test_a_durability_that_the_server_cannot_give_is_refused(server_binary: Path
     with ServerProcess(server_binary, appendonly=False) as process:
         config = Path(write_config(tmp_path, process.url, "t", ALL_EVENTS))
         config.write_text(config.read_text().replace("[storage]\n", '[storage]\ndurability = "process"\n'))
-        assert "memory" in refusal(["status"], str(config), 2)
+        assert "found: " in (text := refusal(["status"], str(config), 2))
+        assert "appendonly no" in text

@@ -264,15 +264,15 @@ def test_forked_children_enqueue_beside_their_parent(server: ServerProcess, pref
 def test_a_server_that_keeps_less_than_asked_is_refused_before_anything_is_stored(
     server: ServerProcess, prefix: str
 ) -> None:
-    """The server writes its file once a second, which is not ``disk``; ``process`` is what it proves."""
+    """The server writes its file, so that ``process`` is what it gives; it has no replica."""
     observers = {"a": log_observer()}
-    for level in ("process", "disk"):
+    for level in ("process", "replica:1"):
         config = config_for(server.url, prefix, observers, storage={"durability": level})
         with build_with_queue_sync(config) as executor:
             if level == "process":
                 assert executor.process_event(event()).jobs_queued == 1
             else:
-                with pytest.raises(ServerUnsuitable, match="proves only process"):
+                with pytest.raises(ServerUnsuitable, match="connected replicas 0; needed: 1"):
                     executor.process_event(event())
     assert stats_of(config_for(server.url, prefix, observers)).pending == 1
 

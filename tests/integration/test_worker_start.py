@@ -156,7 +156,7 @@ def test_a_refused_login_is_told_at_once_without_the_password(tmp_path: Path, se
     [
         (("--maxmemory-policy", "allkeys-lru"), "", "allkeys-lru"),
         (
-            (),
+            ("--appendonly", "no"),
             "[worker]\n[storage]\nkey_prefix = 't'\ndurability = 'disk'\n",
             "durability is disk, but the server",
         ),

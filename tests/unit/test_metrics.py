@@ -62,8 +62,9 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_job_retry_attempts_total",
         "fraiseql_observer_job_queue_depth",
         "fraiseql_observer_job_dlq_items",
+        "fraiseql_observer_queue_server_unfit",
     }
-    text = render_text(families(COUNTERS, {"pending": 1, "dead": 2}, BOUNDS)).decode()
+    text = render_text(families(COUNTERS, {"pending": 1, "dead": 2, "server_unfit": 0}, BOUNDS)).decode()
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} == names
     assert len(METRICS) == len(names)
 

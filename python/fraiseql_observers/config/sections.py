@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from fraiseql_observers._core import MOST_REPLICAS
 from fraiseql_observers.config.environment import environment_values, from_environment
 from fraiseql_observers.config.redis_url import ALLOWED_REDIS_URLS, check_redis_url, shown_redis_url
 from fraiseql_observers.errors import ConfigError
@@ -133,12 +134,14 @@ class WorkerConfig(Section):
             )
 
 
+#: What `durability` may be, for people.
+_DURABILITY_LEVELS = f"one of auto, memory, process, disk, replica:1 to replica:{MOST_REPLICAS}"
+
+
 def _check_durability(level: str) -> str:
-    levels = ("auto", "memory", "process", "disk")
-    if level.startswith("replica:"):
-        raise refusal(ProblemKind.UNSUPPORTED, "replica:n is not supported by this version; use disk at most")
-    if level not in levels:
-        raise refusal(ProblemKind.ENUM, f"the string {level[:80]!a}; allowed: one of {', '.join(levels)}")
+    known = {"auto", "memory", "process", "disk", *(f"replica:{n}" for n in range(1, MOST_REPLICAS + 1))}
+    if level not in known:
+        raise refusal(ProblemKind.ENUM, f"the string {level[:80]!a}; allowed: {_DURABILITY_LEVELS}")
     return level
 
 
@@ -148,7 +151,8 @@ class StorageConfig(Section):
     Attributes:
         key_prefix: The start of every Redis key.
         shards: Parts that each queue is spread over (1–256).
-        durability: ``auto`` (what the server proves), ``memory``, ``process`` or ``disk``.
+        durability: ``auto`` (what the server gives by itself), ``memory``, ``process``, ``disk`` or ``replica:n``: what
+            accepted jobs outlive. A level that the server cannot give is refused.
         enqueue_timeout_secs: The longest an enqueue waits for the server (1–60).
         max_pending: Pending jobs above which an enqueue is refused; 0 is no bound.
         dedupe_window_secs: How long the id of an ended job is remembered (60–604800).
@@ -166,7 +170,7 @@ class StorageConfig(Section):
     key_prefix: str = Field(default="fraiseql", pattern=QUEUE_NAME_PATTERN)
     shards: int = Field(default=1, ge=1, le=256)
     durability: Annotated[str, AfterValidator(_check_durability)] = Field(
-        default="auto", json_schema_extra={"allowed": "one of auto, memory, process, disk"}
+        default="auto", json_schema_extra={"allowed": _DURABILITY_LEVELS}
     )
     enqueue_timeout_secs: int = Field(default=5, ge=1, le=60)
     max_pending: int = Field(default=0, ge=0, le=1_000_000_000)

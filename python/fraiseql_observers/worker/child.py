@@ -20,9 +20,10 @@ from importlib import import_module
 from typing import Any, Final
 
 from fraiseql_observers import _core, logs
-from fraiseql_observers._core import LeasedJob
+from fraiseql_observers._core import Feed, LeasedJob
 from fraiseql_observers.assembly import build_feed
 from fraiseql_observers.config import Config
+from fraiseql_observers.durability import durability_in_force
 from fraiseql_observers.errors import ConfigError, QueueError, ServerUnsuitable
 from fraiseql_observers.worker.assembly import Assembly
 from fraiseql_observers.worker.limits import Limits
@@ -67,6 +68,7 @@ class Child:
         self._may_go = asyncio.Event()
         self._must_end = asyncio.Event()
         self._must_leave = False
+        self._feed: Feed | None = None
         self._runner: Runner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reviving: asyncio.Task[None] | None = None
@@ -104,11 +106,14 @@ class Child:
             self._assembly.open_queue, self._config.job_queue.shown_url, patience_secs=patience
         )
         self._link.report(
-            ReportKind.QUEUE, product=facts.product, version=facts.version, durability=facts.durability
+            ReportKind.QUEUE,
+            product=facts.product,
+            version=facts.version,
+            durability=durability_in_force(self._config.storage.durability, facts),
         )
 
     async def _work(self) -> ExitCode:
-        feed = build_feed(
+        feed = self._feed = build_feed(
             self._config, self._assembly.queue, version=_core.__version__, suspects=self._runs_suspects
         )
         runner = self._runner = Runner(
@@ -193,6 +198,8 @@ class Child:
         gauges: dict[str, int] | None = None
         with contextlib.suppress(QueueError, TimeoutError):
             gauges = await asyncio.wait_for(self._assembly.read_gauges(), GAUGES_SECS)
+        if self._feed is not None:
+            gauges = {**(gauges or {}), "server_unfit": int(self._feed.server_unfit)}
         self._link.report(ReportKind.GAUGES, number=number, gauges=gauges)
 
     async def _revive_server(self) -> None:

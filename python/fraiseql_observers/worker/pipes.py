@@ -53,7 +53,7 @@ class ReportKind(StrEnum):
 
     #: The configuration has been read; carries a `Plan`.
     PLAN = "plan"
-    #: The queue is open; carries `product`, `version` and `durability` of its server.
+    #: The queue is open; carries `product` and `version` of its server, and the `durability` in force.
     QUEUE = "queue"
     #: Jobs are being leased.
     READY = "ready"

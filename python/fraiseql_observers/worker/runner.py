@@ -153,11 +153,13 @@ class Runner:
                 self._on_suspects()
             case "suspects_done":
                 self._loop.call_later(SUSPECTS_LINGER_SECS, self._end_without_suspects, self.started)
-            case "queue_up" | "reclaimed":
+            case "queue_up" | "queue_fit" | "reclaimed":
                 logger.info("%s", notice)
             case "queue_refused":
                 if self.end(Ending.REFUSED):
                     logger.error("%s", notice)
+            case "queue_unfit" | "queue_worse":
+                logger.error("%s", notice)
             case _:
                 self._warn(notice)
 

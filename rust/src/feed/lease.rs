@@ -41,6 +41,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     let mut watching = false;
     while !shared.stopping() {
+        if shared.unfit() {
+            tokio::select! {
+                () = shared.fit_again.notified() => {}
+                () = sleep(LONGEST_PAUSE) => {}
+                () = shared.until_stopping() => {}
+            }
+            continue;
+        }
         let mut round = Round::default();
         let mut failed = false;
         for step in 0..shared.lanes.len() {

@@ -8,10 +8,12 @@
 //! lease task ─► inbox ─► worker: begin … report ─► outbox ─► outcome task ─► ack / nack / release
 //! beat task ─► lease renewed, or lost: what runs under it is cancelled
 //! watch task ─► deadlines of running jobs
+//! fitness task ─► leasing stops while the server must not hold jobs
 //! tend task ─► parked jobs, rotation of the sets of ended ids
 //! ```
 
 mod beat;
+mod fitness;
 mod job;
 mod lane;
 mod lease;

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, SystemClock};
-use crate::queue::{Engine, Lane, QueueError, Source, Token};
+use crate::queue::{Durability, Engine, Lane, QueueError, Source, Token};
 
 use super::job::{Cause, LeasedJob};
 use super::lane::FeedLane;
@@ -41,6 +41,8 @@ pub struct FeedOptions {
     pub worker: String,
     /// The pending jobs, or the suspects.
     pub source: Source,
+    /// How durable the server must keep jobs; nothing is leased while it keeps less.
+    pub durability: Option<Durability>,
 }
 
 /// What has happened since the worker last looked.
@@ -97,6 +99,9 @@ pub(super) struct Shared {
     pub(super) settled: AtomicBool,
     stage: watch::Sender<Stage>,
     healthy: AtomicBool,
+    pub(super) unfit: AtomicBool,
+    pub(super) alarm: AtomicBool,
+    pub(super) fit_again: Notify,
 }
 
 impl Shared {
@@ -255,6 +260,9 @@ impl Feed {
             settled: AtomicBool::new(false),
             stage: watch::Sender::new(Stage::Leasing),
             healthy: AtomicBool::new(true),
+            unfit: AtomicBool::new(false),
+            alarm: AtomicBool::new(false),
+            fit_again: Notify::new(),
             options,
         });
         runtime.spawn(super::lease::run(Arc::clone(&shared)));
@@ -262,6 +270,7 @@ impl Feed {
         runtime.spawn(super::beat::run(Arc::clone(&shared)));
         runtime.spawn(super::outcome::run(Arc::clone(&shared)));
         runtime.spawn(super::watch::run(Arc::clone(&shared)));
+        runtime.spawn(super::fitness::run(Arc::clone(&shared)));
         runtime.spawn(super::tend::run(Arc::clone(&shared)));
         Self {
             shared,
@@ -307,6 +316,11 @@ impl Feed {
     /// Whether the queue answered when it was last asked.
     pub fn healthy(&self) -> bool {
         self.shared.healthy.load(Relaxed)
+    }
+
+    /// Whether the server keeps less than it must, or than it did at the start.
+    pub fn server_unfit(&self) -> bool {
+        self.shared.alarm.load(Relaxed)
     }
 
     /// How long ago the oldest lease was renewed; nothing before the first.

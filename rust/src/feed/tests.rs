@@ -75,6 +75,7 @@ impl Rig {
             info: "{}".to_owned(),
             worker: "test:1".to_owned(),
             source: Source::Pending,
+            durability: None,
         };
         change(&mut options);
         let rung = Arc::clone(&self.rung);

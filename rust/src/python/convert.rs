@@ -1,5 +1,6 @@
 //! Python objects to JSON values and back, each walked once.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
@@ -11,6 +12,8 @@ use uuid::Uuid;
 
 use crate::instant::Instant;
 use crate::json::{Document, Keys, MAX_DEPTH, Place, Step, Writer};
+use crate::queue::Durability;
+use crate::queue::durability::MOST_REPLICAS;
 
 /// Why a Python object is no JSON value that we take.
 #[derive(Debug)]
@@ -274,6 +277,21 @@ pub fn uuid_to_py(py: Python<'_>, id: Uuid) -> PyResult<Bound<'_, PyAny>> {
 fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     UUID.import(py, "uuid", "UUID")
+}
+
+/// A durability level by its word; nothing for `auto`, which takes what the server gives by itself.
+///
+/// # Errors
+///
+/// `ValueError` where there is no such level.
+pub fn durability(word: &str) -> PyResult<Option<Durability>> {
+    match (word, Durability::parse(word)) {
+        ("auto", _) => Ok(None),
+        (_, Some(level)) => Ok(Some(level)),
+        (_, None) => Err(PyValueError::new_err(format!(
+            "durability: {word:?} is none of auto, memory, process, disk, replica:1 to replica:{MOST_REPLICAS}"
+        ))),
+    }
 }
 
 /// Converts a whole object whose size somebody else bounds; a container there is at level `level`.

@@ -7,7 +7,9 @@ use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
+use uuid::Uuid;
 
+use super::convert::uuid_to_py;
 use crate::condition::{EvalError, SyntaxError};
 use crate::event::EventError;
 use crate::queue::QueueError;
@@ -71,6 +73,7 @@ pub fn condition_not_text(source: &Bound<'_, PyString>, error: &PyErr) -> PyErr 
 pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
     let name = match error {
         QueueError::Unavailable(_) => "QueueUnavailable",
+        QueueError::MaybeStored(_, ids) => return not_confirmed(py, error, ids),
         QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
         QueueError::Full(_) => "QueueFull",
         QueueError::Refused(_) => "QueueRefused",
@@ -78,4 +81,17 @@ pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
         QueueError::Corrupt(_) => "CorruptJob",
     };
     exception(py, name, (error.to_string(),))
+}
+
+/// Jobs that may be stored: their ids are on the exception.
+fn not_confirmed(py: Python<'_>, error: &QueueError, ids: &[Uuid]) -> PyErr {
+    let ids: PyResult<Vec<_>> = ids.iter().map(|id| uuid_to_py(py, *id)).collect();
+    match ids {
+        Ok(ids) => exception(
+            py,
+            "DurabilityNotConfirmed",
+            (error.to_string(), py.None(), ids),
+        ),
+        Err(error) => error,
+    }
 }

@@ -14,7 +14,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::bridge;
-use super::convert::uuid_to_py;
+use super::convert::{self, uuid_to_py};
 use super::event::EntityEvent;
 use super::queue::{PyEngine, engine_of};
 use crate::doorbell::Doorbell;
@@ -57,7 +57,7 @@ impl PyFeed {
 impl PyFeed {
     #[new]
     #[pyo3(signature = (queue, *, queues, slots, lease_duration_secs, job_timeout_secs, shutdown_timeout_secs, poll_interval_ms,
-                        max_age_secs, known_actions, worker, info, suspects = false))]
+                        max_age_secs, known_actions, worker, info, suspects = false, durability = "auto"))]
     #[expect(
         clippy::too_many_arguments,
         clippy::needless_pass_by_value,
@@ -76,6 +76,7 @@ impl PyFeed {
         worker: String,
         info: String,
         suspects: bool,
+        durability: &str,
     ) -> PyResult<Self> {
         if slots == 0 || queues.is_empty() {
             return Err(PyValueError::new_err("a feed needs a slot and a queue"));
@@ -101,6 +102,7 @@ impl PyFeed {
             } else {
                 Source::Pending
             },
+            durability: convert::durability(durability)?,
         };
         Ok(Self {
             engine,
@@ -255,6 +257,12 @@ impl PyFeed {
     #[getter]
     fn healthy(&self) -> PyResult<bool> {
         Ok(self.feed()?.healthy())
+    }
+
+    /// Whether the server keeps less than it must, or than it did at the start.
+    #[getter]
+    fn server_unfit(&self) -> PyResult<bool> {
+        Ok(self.feed()?.server_unfit())
     }
 
     /// Milliseconds since the oldest lease was renewed; nothing before the first.

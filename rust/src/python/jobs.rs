@@ -109,31 +109,33 @@ impl PyQueue {
         blocking(py, self.counting(py, queue)?, stats_to_py, drop)
     }
 
-    #[pyo3(signature = (jobs, *, enqueue_timeout_secs))]
+    #[pyo3(signature = (jobs, *, enqueue_timeout_secs, durability = "auto"))]
     fn enqueue<'py>(
         &self,
         py: Python<'py>,
         jobs: Vec<Bound<'py, PyJob>>,
         enqueue_timeout_secs: u64,
+        durability: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         awaited(
             py,
-            enqueueing(&self.engine, py, jobs, enqueue_timeout_secs)?,
+            enqueueing(&self.engine, py, jobs, durability, enqueue_timeout_secs)?,
             to_py,
             drop,
         )
     }
 
-    #[pyo3(signature = (jobs, *, enqueue_timeout_secs))]
+    #[pyo3(signature = (jobs, *, enqueue_timeout_secs, durability = "auto"))]
     fn enqueue_blocking<'py>(
         &self,
         py: Python<'py>,
         jobs: Vec<Bound<'py, PyJob>>,
         enqueue_timeout_secs: u64,
+        durability: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         blocking(
             py,
-            enqueueing(&self.engine, py, jobs, enqueue_timeout_secs)?,
+            enqueueing(&self.engine, py, jobs, durability, enqueue_timeout_secs)?,
             to_py,
             drop,
         )

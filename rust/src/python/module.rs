@@ -9,6 +9,7 @@ mod core_module {
     use pyo3::types::PyTuple;
 
     use crate::metrics::DURATION_BUCKETS;
+    use crate::queue::durability::MOST_REPLICAS;
 
     #[pymodule_export]
     use crate::python::backoff::{calculate_backoff, draw_delay};
@@ -43,6 +44,7 @@ mod core_module {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        m.add("MOST_REPLICAS", MOST_REPLICAS)?;
         m.add("DURATION_BUCKETS", PyTuple::new(m.py(), DURATION_BUCKETS)?)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::bridge;
-use super::convert::uuid_to_py;
+use super::convert::{durability, uuid_to_py};
 use super::errors::queue_exception;
 use super::event::event_from_py_within;
 use super::matcher::RuleMatcher;
@@ -17,7 +17,7 @@ use crate::backoff::{BackoffStrategy, Jitter};
 use crate::event::Event;
 use crate::job::{JobTemplate, RetryPolicy};
 use crate::pipeline::{Pipeline, RuleJobs, Summary};
-use crate::queue::Priority;
+use crate::queue::{Durability, Priority};
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, name = "Pipeline", module = "fraiseql_observers._core")]
@@ -26,19 +26,21 @@ pub struct PyPipeline {
     pipeline: Arc<Pipeline>,
     max_age_ms: i64,
     max_payload_bytes: usize,
+    durability: Option<Durability>,
     limit: Duration,
 }
 
 #[pymethods]
 impl PyPipeline {
     #[new]
-    #[pyo3(signature = (matcher, queue, *, max_age_secs, max_payload_bytes, enqueue_timeout_secs))]
+    #[pyo3(signature = (matcher, queue, *, max_age_secs, max_payload_bytes, enqueue_timeout_secs, durability = "auto"))]
     fn new(
         matcher: &RuleMatcher,
         queue: &Bound<'_, PyAny>,
         max_age_secs: u32,
         max_payload_bytes: usize,
         enqueue_timeout_secs: u64,
+        durability: &str,
     ) -> PyResult<Self> {
         let engine = engine_of(queue)?;
         let pipeline = Arc::new(Pipeline::new(
@@ -51,6 +53,7 @@ impl PyPipeline {
             pipeline,
             max_age_ms: i64::from(max_age_secs) * 1000,
             max_payload_bytes,
+            durability: self::durability(durability)?,
             limit: Duration::from_secs(enqueue_timeout_secs),
         })
     }
@@ -122,13 +125,24 @@ impl PyPipeline {
     }
 
     /// Resolves to one `ProcessSummary` per event, in their order.
-    fn process<'py>(&self, events: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let work = self.work(events)?;
+    #[pyo3(signature = (events, *, durability = None))]
+    fn process<'py>(
+        &self,
+        events: &Bound<'py, PyAny>,
+        durability: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let work = self.work(events, durability)?;
         bridge::future_into_py(events.py(), work, to_py)
     }
 
-    fn process_blocking(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let work = self.work(events)?;
+    #[pyo3(signature = (events, *, durability = None))]
+    fn process_blocking(
+        &self,
+        py: Python<'_>,
+        events: &Bound<'_, PyAny>,
+        durability: Option<&str>,
+    ) -> PyResult<Py<PyAny>> {
+        let work = self.work(events, durability)?;
         let summaries = bridge::block_on(py, work)?;
         to_py(py, summaries)
     }
@@ -138,7 +152,12 @@ impl PyPipeline {
     fn work(
         &self,
         events: &Bound<'_, PyAny>,
+        durability: Option<&str>,
     ) -> PyResult<impl Future<Output = Vec<Summary>> + Send + 'static> {
+        let level = match durability {
+            Some(word) => self::durability(word)?,
+            None => self.durability,
+        };
         let gather = self.engine.gather(events.py())?;
         let events = events
             .try_iter()?
@@ -146,7 +165,7 @@ impl PyPipeline {
             .collect::<PyResult<Vec<Arc<Event>>>>()?;
         let pipeline = Arc::clone(&self.pipeline);
         let limit = self.limit;
-        Ok(async move { pipeline.process(&events, &gather, limit).await })
+        Ok(async move { pipeline.process(&events, &gather, level, limit).await })
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use crate::queue::Stats;
+use super::convert;
+use super::errors::queue_exception;
 use crate::queue::facts::ServerFacts;
+use crate::queue::{QueueError, Stats};
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, name = "ServerFacts", module = "fraiseql_observers._core")]
@@ -32,8 +34,19 @@ impl PyServerFacts {
     }
 
     #[getter]
-    fn durability(&self) -> &'static str {
-        self.facts.durability.as_str()
+    fn durability(&self) -> String {
+        self.facts.durability.to_string()
+    }
+
+    /// Raises where the server cannot give a level.
+    fn require(&self, py: Python<'_>, durability: &str) -> PyResult<()> {
+        let Some(level) = convert::durability(durability)? else {
+            return Ok(());
+        };
+        match self.facts.proof(level) {
+            Ok(_) => Ok(()),
+            Err(text) => Err(queue_exception(py, &QueueError::Unsuitable(text))),
+        }
     }
 
     #[getter]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::durability::Proof;
 use super::facts::ServerFacts;
 use super::{
-    Ack, AckOutcome, Beat, Cancelled, Found, Incarnation, Lane, LaneOptions, Listed, Listing,
-    Member, MemoryQueue, Nack, NewJob, QueueError, Reclaimed, RedisQueue, Source, Stats, Stored,
-    Token, Turn,
+    Ack, AckOutcome, Beat, Cancelled, Durability, Found, Incarnation, Lane, LaneOptions, Listed,
+    Listing, Member, MemoryQueue, Nack, NewJob, QueueError, Reclaimed, RedisQueue, Source, Stats,
+    Stored, Token, Turn,
 };
 
 /// A queue on a server or in this process; the steps are the same.
@@ -87,6 +88,41 @@ impl Engine {
         match self {
             Self::Redis(queue) => queue.open(lane).await.map(Some),
             Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Asks a server anew what it is and keeps; memory has no facts.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn look(&self) -> Result<Option<ServerFacts>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.look().await.map(Some),
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// What proves a level now; nothing where the answer to a write does.
+    ///
+    /// # Errors
+    ///
+    /// `Unsuitable` where the level cannot be given, and what else the server answers.
+    pub async fn proof(&self, level: Durability) -> Result<Option<Proof>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.proof(level).await,
+            Self::Memory(_) if level == Durability::Memory => Ok(None),
+            Self::Memory(_) => Err(QueueError::Unsuitable(format!(
+                "durability is {level}, but a queue in memory gives only memory"
+            ))),
+        }
+    }
+
+    /// Returns when a connection for commands has been made anew since the last call.
+    pub async fn reconnected(&self) {
+        match self {
+            Self::Redis(queue) => queue.reconnected().await,
+            Self::Memory(_) => std::future::pending().await,
         }
     }
 

@@ -1,6 +1,9 @@
 //! What can go wrong between us and the queue, by what the caller should do.
 
+use std::sync::Arc;
+
 use thiserror::Error;
+use uuid::Uuid;
 
 /// Why the queue did not do what was asked. Texts never hold a password.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -12,6 +15,9 @@ pub enum QueueError {
     /// The request was sent and no answer came: it may have been done. Repeating the same ids is safe.
     #[error("the queue did not confirm: {0}")]
     Unconfirmed(String),
+    /// As `Unconfirmed`, and these jobs may be stored.
+    #[error("the queue did not confirm: {0}")]
+    MaybeStored(String, Arc<[Uuid]>),
     /// The bound or the memory is reached; nothing was stored.
     #[error("the queue is full: {0}")]
     Full(String),
@@ -29,6 +35,9 @@ pub enum QueueError {
 impl QueueError {
     /// Whether the same call may succeed later without a change.
     pub const fn transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unconfirmed(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Unconfirmed(_) | Self::MaybeStored(..)
+        )
     }
 }

@@ -1,28 +1,9 @@
 //! What a server says of itself, and whether jobs may be entrusted to it.
 
+use redis::{Cmd, Value};
+
 use super::QueueError;
-
-/// How much of what was accepted outlives what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Nothing outlives the server: it keeps no append-only file.
-    Memory,
-    /// What was accepted outlives the server's process, but up to two seconds of it may go with the power.
-    Process,
-    /// What was accepted is on the disk.
-    Disk,
-}
-
-impl Durability {
-    /// The word used in files and in what is shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Process => "process",
-            Self::Disk => "disk",
-        }
-    }
-}
+use super::durability::Durability;
 
 /// A server's answers to `INFO` and `CONFIG GET appendfsync`, as far as we need them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +14,16 @@ pub struct ServerFacts {
     pub version: String,
     /// Changes with each start of the server and with each failover.
     pub run_id: String,
-    /// What it keeps.
+    /// What it proves by its answer alone.
     pub durability: Durability,
+    /// Whether it keeps an append-only file.
+    pub appendonly: bool,
+    /// When it flushes that file; unknown where the user may not read the configuration.
+    pub appendfsync: Option<String>,
+    /// Whether it has `WAITAOF`.
+    pub has_waitaof: bool,
+    /// Replicas that are connected and up to date.
+    pub replicas: usize,
     /// What it does when its memory is full.
     pub maxmemory_policy: String,
 }
@@ -43,7 +32,72 @@ pub struct ServerFacts {
 const OLDEST_REDIS: (u32, u32) = (7, 0);
 const OLDEST_VALKEY: (u32, u32) = (7, 2);
 
+/// Oldest version of either that has `WAITAOF`.
+const OLDEST_WAITAOF: (u32, u32) = (7, 2);
+
+/// The question of which [`ServerFacts::answered`] reads the answer first.
+pub fn info_command() -> Cmd {
+    let mut command = redis::cmd("INFO");
+    command
+        .arg("server")
+        .arg("replication")
+        .arg("memory")
+        .arg("persistence");
+    command
+}
+
+/// The question of which [`ServerFacts::answered`] reads the answer second; it may be refused.
+pub fn fsync_command() -> Cmd {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("appendfsync");
+    command
+}
+
+/// The value of a setting in the answer to `CONFIG GET` for one or several.
+pub fn setting(answer: &Value, name: &str) -> Option<String> {
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    };
+    match answer {
+        Value::Array(items) => items
+            .chunks_exact(2)
+            .find(|pair| text(&pair[0]).as_deref() == Some(name))
+            .and_then(|pair| text(&pair[1])),
+        Value::Map(pairs) => pairs
+            .iter()
+            .find(|(key, _)| text(key).as_deref() == Some(name))
+            .and_then(|(_, value)| text(value)),
+        _ => None,
+    }
+}
+
 impl ServerFacts {
+    /// Reads the answers to [`info_command`] and, where it was not refused, to [`fsync_command`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerFacts::read`], and `Unsuitable` where the server does not describe itself.
+    pub fn answered(info: Value, fsync: Option<&Value>) -> Result<Self, QueueError> {
+        let text = match info {
+            Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Value::VerbatimString { text, .. } => text,
+            _ => {
+                return Err(QueueError::Unsuitable(
+                    "the server does not describe itself".to_owned(),
+                ));
+            }
+        };
+        let fsync = fsync.and_then(|answer| setting(answer, "appendfsync"));
+        Self::read(&text, fsync.as_deref())
+    }
+
+    /// Whether it flushes before it answers.
+    pub fn flushes_always(&self) -> bool {
+        self.appendfsync.as_deref() == Some("always")
+    }
+
     /// Reads the text of `INFO`.
     ///
     /// # Errors
@@ -62,7 +116,8 @@ impl ServerFacts {
             version => ("valkey", version, OLDEST_VALKEY),
         };
         let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
-        if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < oldest {
+        let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if number < oldest {
             let (major, minor) = oldest;
             return Err(QueueError::Unsuitable(format!(
                 "{product} {version} is too old: {major}.{minor} or newer is needed"
@@ -79,16 +134,25 @@ impl ServerFacts {
                 "the server is a replica".to_owned(),
             ));
         }
-        let durability = match (field("aof_enabled"), appendfsync) {
-            ("1", Some("always")) => Durability::Disk,
-            ("1", _) => Durability::Process,
-            _ => Durability::Memory,
+        let appendonly = field("aof_enabled") == "1";
+        let durability = match (appendonly, appendfsync) {
+            (true, Some("always")) => Durability::Disk,
+            (true, _) => Durability::Process,
+            (false, _) => Durability::Memory,
         };
+        let replicas = info
+            .lines()
+            .filter(|line| line.starts_with("slave") && line.contains("state=online"))
+            .count();
         Ok(Self {
             product,
             version: version.to_owned(),
             run_id: field("run_id").to_owned(),
             durability,
+            appendonly,
+            appendfsync: appendfsync.map(str::to_owned),
+            has_waitaof: number >= OLDEST_WAITAOF,
+            replicas,
             maxmemory_policy: policy.to_owned(),
         })
     }

@@ -4,65 +4,123 @@
 //! ids, which adds nothing for a job that was stored after all.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
 
-use super::{Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError};
+use super::durability::Proof;
+use super::rounds::Rounds;
+use super::{Durability, Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError};
 use crate::metrics::COUNTERS;
 
 /// Requests that may wait; a caller beyond them waits before it is one of them.
-const WAITING_REQUESTS: usize = 10_000;
+pub(super) const WAITING_REQUESTS: usize = 10_000;
 
 /// First and longest pause after a failure that may pass.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A caller may still give up a request that is `WAITING`; one that was `SENT` may have been stored.
-const WAITING: u8 = 0;
-const SENT: u8 = 1;
-const GIVEN_UP: u8 = 2;
+pub(super) const WAITING: u8 = 0;
+pub(super) const SENT: u8 = 1;
+pub(super) const GIVEN_UP: u8 = 2;
 
-struct Request {
-    lane: Lane,
-    jobs: Vec<NewJob>,
-    state: Arc<AtomicU8>,
-    deadline: Instant,
+/// Jobs of one caller for one lane, on their way.
+pub(super) struct Request {
+    pub(super) lane: Lane,
+    pub(super) jobs: Vec<NewJob>,
+    pub(super) state: Arc<AtomicU8>,
+    pub(super) deadline: Instant,
     reply: oneshot::Sender<Result<Vec<bool>, QueueError>>,
 }
 
 /// The enqueue side of a queue, shared by all callers of a process.
 pub struct Gather {
+    engine: Arc<Engine>,
+    runtime: Handle,
     requests: mpsc::Sender<Request>,
+    /// Started with the first request that has to be confirmed.
+    rounds: OnceLock<Rounds>,
 }
 
 impl Gather {
     /// Starts gathering on a runtime; it ends when the last handle is gone.
-    pub fn start(engine: Arc<Engine>, runtime: &tokio::runtime::Handle) -> Self {
+    pub fn start(engine: Arc<Engine>, runtime: &Handle) -> Self {
         let (requests, inbox) = mpsc::channel(WAITING_REQUESTS);
-        runtime.spawn(gather(engine, inbox));
-        Self { requests }
+        runtime.spawn(gather(Arc::clone(&engine), inbox));
+        Self {
+            engine,
+            runtime: runtime.clone(),
+            requests,
+            rounds: OnceLock::new(),
+        }
     }
 
-    /// Stores jobs of one lane; says for each whether it is new.
+    /// Stores jobs of one lane as durably as asked for, without a level as the server does by itself; says for each
+    /// whether it is new.
     ///
     /// # Errors
     ///
-    /// `Unavailable` when the time is up and nothing was sent, `Unconfirmed` when something was, `Full`, and what else the
-    /// queue answers.
+    /// `Unavailable` when the time is up and nothing was sent, `MaybeStored` when something was, `Full`, `Unsuitable`
+    /// where the server cannot give the level, and what else the queue answers.
     pub async fn enqueue(
         &self,
         lane: Lane,
         jobs: Vec<NewJob>,
+        level: Option<Durability>,
         limit: Duration,
     ) -> Result<Vec<bool>, QueueError> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        let ids: Arc<[Uuid]> = jobs.iter().map(|job| job.member.id()).collect();
+        self.send(lane, jobs, level, limit)
+            .await
+            .map_err(|error| match error {
+                QueueError::Unconfirmed(text) => QueueError::MaybeStored(text, ids),
+                error => error,
+            })
+    }
+
+    /// What proves a level, asked until the deadline.
+    async fn proof(
+        &self,
+        level: Option<Durability>,
+        deadline: Instant,
+    ) -> Result<Option<Proof>, QueueError> {
+        let Some(level) = level else {
+            return Ok(None);
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match timeout_at(deadline, self.engine.proof(level)).await {
+                Ok(Err(error)) if error.transient() => {
+                    if Instant::now() + pause >= deadline {
+                        return Err(QueueError::Unavailable(error.to_string()));
+                    }
+                    sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                Ok(answer) => return answer,
+                Err(_) => return Err(QueueError::Unavailable("it does not answer".to_owned())),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        lane: Lane,
+        jobs: Vec<NewJob>,
+        level: Option<Durability>,
+        limit: Duration,
+    ) -> Result<Vec<bool>, QueueError> {
         let deadline = Instant::now() + limit;
+        let proof = self.proof(level, deadline).await?;
         let state = Arc::new(AtomicU8::new(WAITING));
         let (reply, answer) = oneshot::channel();
         let request = Request {
@@ -77,9 +135,19 @@ impl Gather {
             Ok(_) => QueueError::Unavailable(format!("not reached within {} s", limit.as_secs())),
             Err(_) => QueueError::Unconfirmed(format!("no answer within {} s", limit.as_secs())),
         };
-        match timeout_at(deadline, self.requests.send(request)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(gone()),
+        let sending = async {
+            match proof {
+                None => self.requests.send(request).await.is_ok(),
+                Some(proof) => {
+                    let start = || Rounds::start(&self.engine, &self.runtime);
+                    let rounds = self.rounds.get_or_init(start);
+                    rounds.requests.send((proof, request)).await.is_ok()
+                }
+            }
+        };
+        match timeout_at(deadline, sending).await {
+            Ok(true) => {}
+            Ok(false) => return Err(gone()),
             Err(_) => return Err(out_of_time()),
         }
         match timeout_at(deadline, answer).await {
@@ -232,7 +300,7 @@ async fn store_all(
 }
 
 /// Cuts jobs into calls within the bounds on number and bytes.
-fn chunks(jobs: &[NewJob], most: usize) -> Vec<&[NewJob]> {
+pub(super) fn chunks(jobs: &[NewJob], most: usize) -> Vec<&[NewJob]> {
     let mut chunks = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (place, job) in jobs.iter().enumerate() {
@@ -246,7 +314,8 @@ fn chunks(jobs: &[NewJob], most: usize) -> Vec<&[NewJob]> {
     chunks
 }
 
-fn answer(request: Request, result: Result<Vec<bool>, QueueError>) {
+/// Answers a request, and counts what is new.
+pub(super) fn answer(request: Request, result: Result<Vec<bool>, QueueError>) {
     if let Ok(stored) = &result {
         COUNTERS.queued(stored.iter().filter(|new| **new).count());
     }

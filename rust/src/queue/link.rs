@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::QueueError;
 use super::endpoint::Endpoint;
-use super::facts::ServerFacts;
+use super::facts::{self, ServerFacts};
 use super::tls;
 
 /// Longest that making a connection may take, the greeting included.
@@ -78,33 +78,16 @@ impl Link {
 
     async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), QueueError> {
         let mut connection = self.endpoint.connect().await?;
-        let mut info = redis::cmd("INFO");
-        info.arg("server")
-            .arg("replication")
-            .arg("memory")
-            .arg("persistence");
-        let text = match send(&mut connection, &info).await {
-            Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-            Ok(Value::VerbatimString { text, .. }) => text,
-            Ok(_) => {
-                return Err(QueueError::Unsuitable(
-                    "the server does not describe itself".to_owned(),
-                ));
-            }
-            Err(error) => return Err(self.classify(&error, false)),
-        };
-        let mut config_get = redis::cmd("CONFIG");
-        config_get.arg("GET").arg("appendfsync");
+        let info = send(&mut connection, &facts::info_command())
+            .await
+            .map_err(|error| self.classify(&error, false))?;
         // A least-privilege user may not read the configuration; the facts then say less, never more.
-        let fsync = match send(&mut connection, &config_get).await {
-            Ok(Value::Array(pair)) => match pair.get(1) {
-                Some(Value::BulkString(value)) => Some(String::from_utf8_lossy(value).into_owned()),
-                _ => None,
-            },
+        let fsync = match send(&mut connection, &facts::fsync_command()).await {
+            Ok(answer) => Some(answer),
             Err(error) if error.is_io_error() => return Err(self.classify(&error, false)),
-            Ok(_) | Err(_) => None,
+            Err(_) => None,
         };
-        let facts = ServerFacts::read(&text, fsync.as_deref())?;
+        let facts = ServerFacts::answered(info, fsync.as_ref())?;
         Ok((connection, facts))
     }
 

@@ -4,6 +4,8 @@
 //! state is one atomic step of a lane; what a step promises is written at the head of its script. `RedisQueue`
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
+mod confirm;
+pub mod durability;
 mod endpoint;
 pub mod engine;
 pub mod error;
@@ -20,12 +22,14 @@ mod place;
 pub mod record;
 pub mod redis;
 mod reply;
+mod rounds;
 pub mod scripts;
 mod step;
 mod tls;
 pub mod view;
 mod work;
 
+pub use durability::Durability;
 pub use endpoint::Access;
 pub use engine::Engine;
 pub use error::QueueError;

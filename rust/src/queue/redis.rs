@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
+use tokio::sync::Notify;
 
+use super::confirm::{Seen, Writer};
 use super::endpoint::{Access, Endpoint};
 use super::facts::ServerFacts;
 use super::keys::Keys;
@@ -20,14 +22,21 @@ const MARKER: &str = "fraiseql_observers:1";
 const WAIT_SECS: u64 = 20;
 const WAIT_DEADLINE: Duration = Duration::from_secs(WAIT_SECS + 5);
 
+/// Connections for confirmed writes. While some of them wait for a proof, others go on writing: with a server that
+/// flushes once a second, what comes while all of them wait is confirmed one flush later.
+const WRITERS: usize = 4;
+
 /// The queue on one server.
 pub struct RedisQueue {
     prefix: String,
     options: LaneOptions,
     pub(super) scripts: Scripts,
-    commands: Link,
+    pub(super) commands: Link,
     pub(super) beats: Link,
     waits: Link,
+    pub(super) writers: Vec<Writer>,
+    pub(super) seen: Mutex<Option<Seen>>,
+    reconnected: Notify,
     keys: Mutex<HashMap<Lane, Arc<Keys>>>,
     opened: Mutex<HashSet<(Lane, u64)>>,
 }
@@ -60,6 +69,11 @@ impl RedisQueue {
             commands: Link::new(&endpoint),
             beats: Link::new(&endpoint),
             waits: Link::new(&endpoint),
+            writers: (0..WRITERS)
+                .map(|_| Writer::new(Link::new(&endpoint)))
+                .collect(),
+            seen: Mutex::default(),
+            reconnected: Notify::new(),
             keys: Mutex::default(),
             opened: Mutex::default(),
         })
@@ -106,7 +120,8 @@ impl RedisQueue {
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&seen)
         {
-            self.claim(&live, &keys).await?;
+            self.claim(&self.commands, &live, &keys).await?;
+            self.reconnected.notify_one();
             let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
             opened.retain(|(_, generation)| *generation == live.generation);
             opened.insert(seen);
@@ -114,7 +129,18 @@ impl RedisQueue {
         Ok(Step { live, keys })
     }
 
-    async fn claim(&self, live: &Live, keys: &Keys) -> Result<(), QueueError> {
+    /// Returns when a connection for commands has been made anew since the last call.
+    pub async fn reconnected(&self) {
+        self.reconnected.notified().await;
+    }
+
+    /// Makes sure that a lane's keys are ours.
+    pub(super) async fn claim(
+        &self,
+        link: &Link,
+        live: &Live,
+        keys: &Keys,
+    ) -> Result<(), QueueError> {
         let mut command = self
             .scripts
             .command(Script::Open, &[&keys.meta], &keys.clock);
@@ -122,11 +148,7 @@ impl RedisQueue {
             .arg(MARKER)
             .arg(&live.facts.run_id)
             .arg(self.options.lease_duration_ms);
-        let found = reply::text(
-            self.scripts
-                .run(&self.commands, live, Script::Open, &command)
-                .await?,
-        )?;
+        let found = reply::text(self.scripts.run(link, live, Script::Open, &command).await?)?;
         if found == MARKER {
             return Ok(());
         }
@@ -166,10 +188,20 @@ impl RedisQueue {
     /// `Full` with nothing stored; `Unconfirmed` where the answer was lost: the same call may be repeated.
     pub async fn enqueue(&self, lane: &Lane, jobs: &[NewJob]) -> Result<Stored, QueueError> {
         let step = self.ready(lane).await?;
-        let k = &step.keys;
-        let mut command = self.command(
+        self.store(&self.commands, &step.live, &step.keys, jobs)
+            .await
+    }
+
+    /// As [`RedisQueue::enqueue`], on any connection on which the lane is known to be ours.
+    pub(super) async fn store(
+        &self,
+        link: &Link,
+        live: &Live,
+        k: &Keys,
+        jobs: &[NewJob],
+    ) -> Result<Stored, QueueError> {
+        let mut command = self.scripts.command(
             Script::Enqueue,
-            &step,
             &[
                 &k.jobs,
                 &k.done[0],
@@ -182,6 +214,7 @@ impl RedisQueue {
                 &k.wake,
                 &k.meta,
             ],
+            &k.clock,
         );
         let letters: Vec<u8> = jobs
             .iter()
@@ -204,11 +237,12 @@ impl RedisQueue {
         for job in jobs {
             command.arg(job.bytes.as_ref());
         }
-        let mut value = self.run(Script::Enqueue, &step, &command).await?;
+        let send = || self.scripts.run(link, live, Script::Enqueue, &command);
+        let mut value = send().await?;
         if matches!(&value, Value::BulkString(word) if word == b"unopened") {
             // The keys were deleted under our feet: claim them again, then store.
-            self.claim(&step.live, k).await?;
-            value = self.run(Script::Enqueue, &step, &command).await?;
+            self.claim(link, live, k).await?;
+            value = send().await?;
         }
         if matches!(&value, Value::BulkString(word) if word == b"full") {
             return Err(QueueError::Full(format!(

@@ -11,6 +11,7 @@ use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
 pub enum Script {
     Open,
     Enqueue,
+    Confirm,
     Join,
     Beat,
     Turn,
@@ -38,9 +39,10 @@ impl Script {
 
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
-const FILES: [(Script, &str); 17] = [
+const FILES: [(Script, &str); 18] = [
     (Script::Open, include_str!("../scripts/open.lua")),
     (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
+    (Script::Confirm, include_str!("../scripts/confirm.lua")),
     (Script::Join, include_str!("../scripts/join.lua")),
     (Script::Beat, include_str!("../scripts/beat.lua")),
     (Script::Turn, include_str!("../scripts/turn.lua")),

@@ -279,7 +279,7 @@ def test_name_that_cannot_be_part_of_a_key_is_refused_with_the_pattern(
     [
         ("log", 'level = "loud"', "debug, info, warning, error, critical"),
         ("log", 'format = "xml"', "auto, text, json"),
-        ("storage", 'durability = "paper"', "auto, memory, process, disk"),
+        ("storage", 'durability = "paper"', "auto, memory, process, disk, replica:1 to replica:16"),
     ],
 )
 def test_unknown_choice_lists_the_choices(tmp_path: Path, section: str, setting: str, choices: str) -> None:
@@ -292,7 +292,6 @@ def test_unknown_choice_lists_the_choices(tmp_path: Path, section: str, setting:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ('[storage]\ndurability = "replica:2"', ("storage", "durability")),
         ('[storage]\nspool_dir = "/var/spool"', ("storage", "spool_dir")),
         ('[email]\nhost = "mail"', ("email",)),
         ('[cache]\nurl = "redis://c"', ("cache",)),
