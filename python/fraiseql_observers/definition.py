@@ -57,7 +57,10 @@ def _check_entity(name: str) -> str:
 def check_observer_name(name: str) -> Problem | None:
     """Return what is wrong with the name of an observer, which travels with jobs, logs and metrics."""
     complaint = _name_complaint(name)
-    return Problem(ProblemKind.NAME, (), f"the observer's name {complaint}") if complaint else None
+    if complaint is None:
+        return None
+    allowed = f"1 to {LONGEST_NAME} printable characters, no space at an end"
+    return Problem(ProblemKind.NAME, (), f"the observer's name {complaint}; allowed: {allowed}")
 
 
 def _name_complaint(name: str) -> str | None:

@@ -16,6 +16,8 @@ __all__ = ["KeyPath", "Problem", "ProblemKind", "dotted", "error_for", "nearest_
 KeyPath = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+#: The most characters of a key that are shown: a key is found in a file, and may be anything.
+_LONGEST_SHOWN_KEY = 80
 
 
 class ProblemKind(StrEnum):
@@ -89,13 +91,14 @@ class Problem:
 
 
 def dotted(path: KeyPath) -> str:
-    """Write a path as TOML does, positions in brackets: ``observers.paid.actions[0].url``."""
+    """Write a path as TOML does, positions in brackets: ``observers.paid.actions[0].url``; long keys are cut."""
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _BARE_KEY.fullmatch(part) else ascii(part)
+            cut = part if len(part) <= _LONGEST_SHOWN_KEY else f"{part[:_LONGEST_SHOWN_KEY]}…"
+            name = part if part == cut and _BARE_KEY.fullmatch(part) else ascii(cut)
             text += f".{name}" if text else name
     return text
 

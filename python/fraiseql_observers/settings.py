@@ -6,6 +6,7 @@ to 80 characters, unless the field may hold a secret.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "found_text",
     "missing_key",
     "refusal",
+    "schemas_of",
     "unknown_key",
 ]
 
@@ -140,9 +142,14 @@ def found_text(value: object, *, secret: bool = False) -> str:
 
 def allowed_text(model: type[BaseModel], name: str) -> str:
     """Describe what a field may hold, from its declared type and limits."""
-    schema = model.model_json_schema()
-    properties: dict[str, dict[str, Any]] = schema.get("properties", {})
-    return _describe(properties.get(name, {}))
+    return _describe(schemas_of(model).get(name, {}))
+
+
+@functools.cache
+def schemas_of(model: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
+    """Return the JSON schema of each field of a model; making it costs more than all checks of a small file."""
+    properties: dict[str, dict[str, Any]] = model.model_json_schema().get("properties", {})
+    return properties
 
 
 def _shortened(value: str | float) -> str:
@@ -202,7 +209,8 @@ def _problem(model: type[Settings], details: ErrorDetails) -> Problem:
     path = details["loc"]
     name = str(path[0]) if path else ""
     value = details["input"]
-    if details["type"] in frozenset(ProblemKind):
+    if "text" in details.get("ctx", {}):
+        # A refusal of our own; a type alone would not tell, since pydantic has a "missing", too.
         return Problem(ProblemKind(details["type"]), path, details["msg"])
     kind = _KINDS.get(details["type"], ProblemKind.TYPE)
     if kind is ProblemKind.UNKNOWN_KEY:

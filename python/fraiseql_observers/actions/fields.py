@@ -53,6 +53,8 @@ def _check_path(path: str) -> str:
 
 
 def _check_text_template(source: str) -> str:
+    if not source.strip():
+        raise refusal(ProblemKind.MISSING, "is empty; allowed: a text, with or without placeholders")
     try:
         compile_text(source)
     except TemplateError as error:

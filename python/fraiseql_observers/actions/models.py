@@ -113,7 +113,10 @@ class WebhookAction(Settings):
                 (given[0], *given[1:]), f"{' and '.join(given)} given; allowed: at most one of them"
             )
         if given and self.signature == "none":
-            yield Conflict((given[0], "signature"), 'given beside signature = "none", which signs nothing')
+            yield Conflict(
+                (given[0], "signature"),
+                'given beside signature = "none", which signs nothing; allowed: one of them',
+            )
         for number, secret in enumerate(self.signing_secret or ()):
             complaint = secret_complaint(secret, self.signature) if self.signature != "none" else None
             if complaint:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fraiseql_observers.problems import Problem, ProblemKind, nearest_name
-from fraiseql_observers.settings import Settings, allowed_text, found_text
+from fraiseql_observers.settings import Settings, allowed_text, found_text, schemas_of
 
 __all__ = ["environment_values", "from_environment", "stray_variables", "variable_name"]
 
@@ -29,7 +29,7 @@ def environment_values(
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    schema = model.model_json_schema()["properties"]
+    schema = schemas_of(model)
     for name in model.model_fields:
         variable = variable_name(section, name)
         if variable not in environment:
