@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -114,12 +115,15 @@ def read_secret_file(name: str, folder: Path | None = None) -> Sequence[str]:
     """
     path = (folder or Path()) / name
     try:
+        # A pipe that nobody writes to would never end, and a device never does.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SecretError(f"the file {name} is no regular file")
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
         lines = content.decode().splitlines()
     except OSError as error:
         raise SecretError(f"the file {name} cannot be read: {error.strerror}") from None
-    except ValueError:
+    except UnicodeDecodeError:
         raise SecretError(f"the file {name} is not UTF-8 text") from None
     secrets = [line.strip() for line in lines if line.strip()]
     if not secrets or len(content) > _LARGEST_FILE_BYTES:
