@@ -110,7 +110,10 @@ impl Link {
                 if error.code() == Some("NOSCRIPT") {
                     return Err(CallError::NoScript);
                 }
-                let lost = error.is_io_error() || error.is_connection_dropped();
+                // What cannot be read leaves no way to tell where the next reply begins.
+                let lost = error.is_io_error()
+                    || error.is_connection_dropped()
+                    || error.kind() == ErrorKind::Parse;
                 if lost || moved_away(&error) {
                     self.forget(live).await;
                 }
@@ -216,6 +219,10 @@ pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
             QueueError::Refused(format!("{at}: the login is refused"))
         }
         ErrorKind::InvalidClientConfig => QueueError::Unsuitable(said()),
+        ErrorKind::Parse if !sent => QueueError::Unsuitable(format!(
+            "{at} does not answer as a Redis or Valkey server does"
+        )),
+        ErrorKind::Parse => QueueError::Unconfirmed(format!("{at}: an answer that cannot be read")),
         _ if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() => {
             let text = format!("{at}: {}", plain(error));
             if sent {
