@@ -1,0 +1,12 @@
+"""The catalogue of bad input: what is fed is refused by name, and everything else stays as it was.
+
+| rows | what is fed | where |
+|---|---|---|
+| 1–3 | numbers out of range, of another type, of no size | `test_config_numbers` |
+| 4, 6, 11 | unknown keys, missing and empty ones, unknown choices | `test_config_keys` |
+| 7 | files that are none | `test_config_files` |
+| 9, 10, 19 | conflicts, duplicates, names | `test_config_names` |
+| 12 | addresses of the queue | `test_config_redis_urls` |
+| 13, 14 | servers that must not hold jobs | `test_config_servers` |
+| 15–18, 20 | secrets, handlers, destinations | `test_config_secrets`, `test_config_handlers` |
+"""
