@@ -18,6 +18,7 @@ from fraiseql_observers.actions.models import (
     WebhookAction,
     inline_action_config,
 )
+from fraiseql_observers.actions.named import NamedReferences
 from fraiseql_observers.actions.policy import DestinationPolicy
 from fraiseql_observers.actions.resolving import resolve_webhook
 from fraiseql_observers.actions.webhook import WebhookCall
@@ -53,6 +54,9 @@ class ActionRegistry:
         self._environment = environment
         self._policy = DestinationPolicy.of(config.security.allow_hosts, _own_ports(config))
         self._actions: dict[tuple[str, int], Action] = {}
+        self._named = NamedReferences.of(
+            action for definition in config.observers.values() for action in definition.actions
+        )
         problems: list[Problem] = []
         for name, definition in config.observers.items():
             for index, action in enumerate(definition.actions):
@@ -73,9 +77,12 @@ class ActionRegistry:
         """Return the action that a job carries itself.
 
         Raises:
-            ConfigError: If it is wrong, holds a secret, or names one that is not there.
+            ConfigError: If it is wrong, holds a secret, or names a handler, variable or file that no observer of this
+                configuration names.
         """
         config = inline_action_config(action)
+        if problems := self._named.complaints(config, self._policy):
+            raise error_for(problems, "the action")
         limit = self._config.worker.job_timeout_secs
         if isinstance(config, WebhookAction) and config.timeout_secs >= limit:
             message = f"{config.timeout_secs} is not below worker.job_timeout_secs ({limit})"

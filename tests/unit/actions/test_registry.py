@@ -89,8 +89,9 @@ def test_handlers_are_imported_from_the_folder_of_the_file(
 
 
 def test_inline_action_of_a_job_is_built_with_secrets_by_reference() -> None:
-    """A job that was enqueued by hand may carry its action."""
-    registry = build_actions(Config(), environment={"HOOK_SECRET": SECRET})
+    """A job that was enqueued by hand may carry its action, and refer to what the configuration refers to."""
+    named: dict[str, object] = {"type": "webhook", "url_env": "HOOK", "signing_secret_env": "HOOK_SECRET"}
+    registry = build_actions(config_of(named, enabled=False), environment={"HOOK_SECRET": SECRET})
     action = {"type": "webhook", "url": "https://example.com/", "signing_secret_env": "HOOK_SECRET"}
     assert registry.build_inline(action) is not registry.build_inline(action)
     registry.build_inline({"type": "log"})
