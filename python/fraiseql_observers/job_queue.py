@@ -19,6 +19,7 @@ import orjson
 from fraiseql_observers._core import Job, JobView, Lane, Lease, MemoryQueue, RedisQueue, Turn
 from fraiseql_observers.assembly import connect, queue_options
 from fraiseql_observers.errors import CorruptJob, LeaseLost, QueueError
+from fraiseql_observers.job_limits import check_jobs, check_report, due_at
 
 if TYPE_CHECKING:
     from fraiseql_observers.config import Config
@@ -198,15 +199,17 @@ class _CoreJobQueue:
             DurabilityNotConfirmed: If it may be stored, but that or its durability was not confirmed in time. To
                 enqueue the same job again is safe.
             ServerUnsuitable: If the server cannot keep it as durably as asked; nothing is stored.
+            EventError: If it is due at no allowed time, or too large; nothing is sent then.
             QueueError: If nothing was stored for another reason.
         """
         if scheduled_at is not None:
-            job = _due_at(job, scheduled_at)
+            job = due_at(job, scheduled_at, self._now())
         return (await self.enqueue_many([job], durability=durability))[0]
 
     async def enqueue_many(self, jobs: Sequence[Job], *, durability: str | None = None) -> list[bool]:
         """Store jobs with one round trip per ``batch_size``; says for each whether it is new."""
         storage = self._config.storage
+        check_jobs(jobs, now=self._now(), max_payload_bytes=storage.max_payload_bytes)
         return await self._core.enqueue(
             jobs,
             enqueue_timeout_secs=storage.enqueue_timeout_secs,
@@ -235,6 +238,8 @@ class _CoreJobQueue:
 
     async def ack(self, lease: JobLease, *, status_code: int | None = None) -> None:
         """Complete a job."""
+        _check_lease(lease)
+        check_report(status_code=status_code)
         ack = lease.taken.succeeded(
             started_at_ms=int(lease.started_at * 1000),
             duration_ms=self._took_ms(lease),
@@ -255,12 +260,14 @@ class _CoreJobQueue:
         status_code: int | None = None,
     ) -> None:
         """End an attempt that failed: another one, or the dead letters, by the job's own policy."""
+        _check_lease(lease)
+        error = check_report(error, status_code=status_code, retry_after=retry_after)
         nack = lease.taken.failed(
             started_at_ms=int(lease.started_at * 1000),
             duration_ms=self._took_ms(lease),
             worker=self._worker,
             error=error,
-            permanent=permanent,
+            permanent=bool(permanent),
             status_code=status_code,
             retry_after_ms=None if retry_after is None else retry_after // timedelta(milliseconds=1),
         )
@@ -269,6 +276,7 @@ class _CoreJobQueue:
 
     async def release(self, lease: JobLease) -> None:
         """Give a job back, its attempt not counted."""
+        _check_lease(lease)
         token = (lease.taken.member, lease.taken.call)
         if not (await lease.holder.lane.release(lease.holder.incarnation, [token]))[0]:
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
@@ -313,6 +321,10 @@ class _CoreJobQueue:
         await holder.lane.nack(holder.incarnation, [nack])
         return None
 
+    def _now(self) -> datetime:
+        """The time that a job's due time is held against."""
+        return datetime.now(UTC)
+
     @staticmethod
     def _took_ms(lease: JobLease) -> int:
         return int(max(time.time() - lease.started_at, 0.0) * 1000)
@@ -344,6 +356,7 @@ class MemoryJobQueue(_CoreJobQueue):
         """
         now_ms = None if now is None else _ms(now)
         self._memory = MemoryQueue(queue_options(config), now_ms=now_ms)
+        self._stopped_at = now
         super().__init__(self._memory, config)
 
     def set_clock(self, now: datetime) -> None:
@@ -353,6 +366,11 @@ class MemoryJobQueue(_CoreJobQueue):
             ValueError: If it runs by itself.
         """
         self._memory.set_clock(_ms(now))
+        self._stopped_at = now
+
+    def _now(self) -> datetime:
+        """The time of its own clock."""
+        return super()._now() if self._stopped_at is None else self._stopped_at
 
 
 def build_job_queue(config: Config) -> RedisJobQueue:
@@ -364,14 +382,12 @@ def build_job_queue(config: Config) -> RedisJobQueue:
     return RedisJobQueue(config)
 
 
+def _check_lease(lease: JobLease) -> None:
+    if not isinstance(lease, JobLease):
+        raise QueueError(
+            f"a value of type {type(lease).__name__} is no JobLease; allowed: what lease() returned"
+        )
+
+
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _due_at(job: Job, scheduled_at: datetime) -> Job:
-    """Return the same job, due at another time; it may live as long from then."""
-    fields = orjson.loads(job.to_json())
-    age = job.expires_at - job.scheduled_at
-    fields["scheduled_at"] = scheduled_at.astimezone(UTC).isoformat()
-    fields["expires_at"] = (scheduled_at + age).astimezone(UTC).isoformat()
-    return Job.from_json(orjson.dumps(fields))

@@ -117,8 +117,9 @@ impl PyJob {
             priority: word("priority", priority, Priority::from_name)?,
             created_at,
             scheduled_at,
+            // A job that was due in the past is due now, and lives as long as any other.
             expires_at: Instant::from_unix_ms(
-                scheduled_at.unix_ms() + i64::from(max_age_secs) * 1000,
+                scheduled_at.max(created_at).unix_ms() + i64::from(max_age_secs) * 1000,
             ),
             retry: RetryPolicy {
                 max_attempts,
