@@ -9,4 +9,6 @@
 | 12 | addresses of the queue | `test_config_redis_urls` |
 | 13, 14 | servers that must not hold jobs | `test_config_servers` |
 | 15–18, 20 | secrets, handlers, destinations | `test_config_secrets`, `test_config_handlers` |
+| 21–27 | what is no event | `test_events`, `test_event_texts` |
+| 29 | due times, and odd values for jobs enqueued by hand | `test_due_times` |
 """
