@@ -11,4 +11,5 @@
 | 15–18, 20 | secrets, handlers, destinations | `test_config_secrets`, `test_config_handlers` |
 | 21–27 | what is no event | `test_events`, `test_event_texts` |
 | 29 | due times, and odd values for jobs enqueued by hand | `test_due_times` |
+| 30–34 | what is no condition, and events that cannot answer one | `test_conditions` |
 """
