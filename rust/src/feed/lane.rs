@@ -62,7 +62,12 @@ impl FeedLane {
         let mut identity = self.identity();
         let current = identity.incarnation == *lost;
         if current {
-            *identity = Identity::new();
+            // A lease call has its number once in the life of a feed, so that member and number name one lease.
+            let call = identity.call + 1;
+            *identity = Identity {
+                call,
+                ..Identity::new()
+            };
         }
         current
     }

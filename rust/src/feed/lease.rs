@@ -101,7 +101,7 @@ pub(super) async fn settle(shared: &Shared) {
 
 fn wanted(shared: &Shared) -> usize {
     let inner = shared.inner();
-    if shared.stopping() {
+    if shared.stopping() || inner.stands_still() {
         0
     } else {
         // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.

@@ -73,14 +73,32 @@ enum Stage {
     Closed,
 }
 
+/// How long a worker may leave news untaken before it gets no more jobs: its loop stands still.
+const UNHEARD: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) free: usize,
     news: News,
+    /// When the oldest of the news came that the worker has not taken yet.
+    news_since: Option<Instant>,
     pub(super) held: HashMap<(usize, Token), Arc<LeasedJob>>,
     pub(super) outbox: Vec<Pending>,
     pub(super) writing: usize,
     pub(super) rules: Option<HashSet<(String, u32)>>,
+}
+
+impl Inner {
+    /// The news, to add to.
+    fn more_news(&mut self) -> &mut News {
+        self.news_since.get_or_insert_with(Instant::now);
+        &mut self.news
+    }
+
+    /// Whether the worker has not taken its news for so long that it would not begin any further job soon.
+    pub(super) fn stands_still(&self) -> bool {
+        self.news_since.is_some_and(|at| at.elapsed() >= UNHEARD)
+    }
 }
 
 pub(super) struct Shared {
@@ -161,14 +179,14 @@ impl Shared {
             for job in &jobs {
                 inner.held.insert((job.lane, job.token), Arc::clone(job));
             }
-            inner.news.jobs.extend(jobs);
+            inner.more_news().jobs.extend(jobs);
         }
         (self.tell)();
     }
 
     /// Tells the worker to stop a job.
     pub(super) fn tell_to_stop(&self, job: Arc<LeasedJob>, cause: Cause) {
-        self.inner().news.cancelled.push((job, cause));
+        self.inner().more_news().cancelled.push((job, cause));
         (self.tell)();
     }
 
@@ -179,7 +197,7 @@ impl Shared {
             if inner.news.notices.contains(&text) {
                 return;
             }
-            inner.news.notices.push(text);
+            inner.more_news().notices.push(text);
         }
         (self.tell)();
     }
@@ -280,7 +298,15 @@ impl Feed {
 
     /// Takes all news.
     pub fn take(&self) -> News {
-        std::mem::take(&mut self.shared.inner().news)
+        let mut inner = self.shared.inner();
+        let stood_still = inner.stands_still();
+        inner.news_since = None;
+        let news = std::mem::take(&mut inner.news);
+        drop(inner);
+        if stood_still {
+            self.shared.room.notify_one();
+        }
+        news
     }
 
     /// Asks whether a job's side effect may start now; false where the lease is too old or the job must not run any more.

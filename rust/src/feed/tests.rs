@@ -155,6 +155,20 @@ impl Rig {
             .unwrap()
     }
 
+    fn await_running(&self, jobs: u64) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.stats().running != jobs {
+            assert!(Instant::now() < deadline, "{:?}", self.stats());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets time pass, where that is the condition itself.
+    fn await_time(&self, time: Duration) {
+        self.runtime
+            .block_on(async { tokio::time::sleep(time).await });
+    }
+
     fn await_place(&self, id: Uuid, place: &Place) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.place(id) != *place {
@@ -288,6 +302,8 @@ fn a_worker_whose_lease_was_reclaimed_hears_of_it_and_goes_on_under_a_new_one() 
     let again = rig.next_job(&feed);
     assert_eq!((again.job.id, again.attempt), (id, 1));
     assert_ne!(again.incarnation, job.incarnation);
+    // Whoever keeps both must be able to tell them apart.
+    assert_ne!(again.token, job.token);
     assert!(feed.begin(&again, false, true));
     feed.report(&again, Report::Succeeded { status_code: None });
     rig.await_drained(&feed);
@@ -311,6 +327,24 @@ fn a_worker_does_not_reclaim_itself_when_its_own_lease_has_run_out() {
     rig.await_place(first, &Place::Completed);
     let counters = rig.stats().counters;
     assert!(counters.iter().all(|(name, _)| name != "reclaimed"));
+}
+
+#[test]
+fn a_worker_that_takes_no_news_gets_no_more_jobs_until_it_does() {
+    let rig = Rig::new();
+    let first = rig.enqueue("function", 1)[0];
+    let feed = rig.feed(|_| {});
+    rig.await_running(1);
+    // Its loop stands still from here on.
+    rig.await_time(Duration::from_millis(1_100));
+    rig.enqueue("function", 3);
+    // Twenty polls, each of which would lease.
+    rig.await_time(Duration::from_millis(400));
+    assert_eq!(rig.stats().running, 1);
+    let job = rig.next_job(&feed);
+    assert_eq!(job.job.id, first);
+    // Of the three that came meanwhile one was known already.
+    rig.await_running(3);
 }
 
 #[test]
