@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from fraiseql_observers.errors import QueueUnavailable
+from fraiseql_observers.errors import QueueError, QueueUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +25,16 @@ MAX_WAIT_SECS: Final = 2.0
 async def open_patiently(
     attempt: Callable[[], Awaitable[T]], shown_url: str, *, patience_secs: float | None
 ) -> T:
-    """Call `attempt` until it does not raise `QueueUnavailable` any more.
+    """Call `attempt` until it does not raise an error that may pass any more, such as `QueueUnavailable`.
 
     Args:
-        attempt: Opens the queue.
+        attempt: Opens the queue. It is repeated where its answer was lost, too: opening twice is opening once.
         shown_url: The address for log lines, without password.
         patience_secs: How long to go on; ``None`` is for ever.
 
     Raises:
-        QueueUnavailable: What the last attempt said, when the time is up.
-        QueueError: Whatever else an attempt says, at once: a refused login, a server that must not hold jobs.
+        QueueError: What the last attempt said, when the time is up; and what will not pass, at once: a refused login, a
+            server that must not hold jobs.
     """
     end = None if patience_secs is None else time.monotonic() + patience_secs
     wait = FIRST_WAIT_SECS
@@ -44,9 +44,11 @@ async def open_patiently(
             async with asyncio.timeout(None if end is None else max(end - time.monotonic(), 0.1)):
                 return await attempt()
         except TimeoutError:
-            error = QueueUnavailable("it does not answer")
-        except QueueUnavailable as refused:
-            error = refused
+            error: QueueError = QueueUnavailable("it does not answer")
+        except QueueError as failure:
+            if not failure.transient:
+                raise
+            error = failure
         if end is not None and time.monotonic() + wait >= end:
             raise error
         if str(error) != said:
