@@ -18,7 +18,7 @@ FUZZ_TARGETS := condition event job
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types reference docs property faults fuzz bench sabotage check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property faults soak fuzz bench sabotage check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,10 @@ property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many m
 # A row that cannot run here counts as not passed, and its line of the table says why.
 faults: $(VENV)/.extension $(VENV)/.test ## run the whole catalogue of faults, for an hour or so; the table goes to target/faults.md
 	$(BIN)/pytest tests --long -m row --timeout 600 --catalogue target/faults.md
+
+# A random mix of everything, by a seed that it tells; files, threads and memory of a worker must not grow.
+soak: $(VENV)/.extension $(VENV)/.test ## break everything at random for MINUTES=10
+	TESTS_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest tests/faults/test_soak.py --long -s
 
 # No code of ours is unsafe, so a sanitizer would only slow it down; overflows of integers are caught (-a).
 fuzz: ## look for inputs that break the core, MINUTES=10 for each target; needs cargo-fuzz and a nightly Rust

@@ -103,3 +103,35 @@ def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
             assert (held.stop(), other.stop()) == (0, 0)
     assert [note.what for note in runs.notes()] == ["start", "end"]
     assert queue.count("reclaimed") == 0
+
+
+@pytest.mark.row(6)
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_a_handler_that_holds_the_interpreter_beyond_its_timeout_lets_go(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """It keeps its lease for three of them, and its job until the timeout; then another process runs the job."""
+    timeout_secs = 3 * LEASE_SECS + 1
+    queue = QueueUnderTest(
+        tmp_path,
+        server.url,
+        prefix,
+        worker=f"lease_duration_secs = {LEASE_SECS}\njob_timeout_secs = {timeout_secs}",
+        worker_concurrency=SLOTS,
+    )
+    with WorkerProcess(queue.config, environment=runs.environment, name="held") as held:
+        (child,) = held.children()
+        queue.publish([act("held", "hold", secs=600, attempts=1)])
+        wait_until(runs.starts, what="the start")
+        with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
+            queue.wait_until_completed(1)
+            [first, second] = runs.starts()
+            assert (first.pid, first.attempt, second.attempt) == (child, 1, 2)
+            # One that was leased for it in its first second without an answer is given back after a lease.
+            assert 3 * LEASE_SECS < second.at - first.at < timeout_secs + 2 * LEASE_SECS
+            assert queue.count("reclaimed") == 0
+            # The supervisor takes the silence of its child for what it is.
+            wait_until(lambda: held.children() not in ([], [child]), deadline_secs=30, what="another process")
+            assert (held.stop(), other.stop()) == (0, 0)
+    assert [note.label for note in runs.ends()] == ["held"]

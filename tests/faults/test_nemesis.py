@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.rig.catalogue import Entry
+from tests.faults.rig.proxy import Proxy
 from tests.faults.rig.scene import LEASE_SECS, MARGIN_SECS, MAX_DELAY_SECS, Scene
-from tests.faults.rig.schedule import draw
+from tests.faults.rig.schedule import ALL, draw
 from tests.support.server import ServerProcess
 
 WORKERS = 4
@@ -55,3 +56,36 @@ def test_scripts_flushed_ten_times_a_second_fail_nothing(
     assert finding.broken == []
     assert finding.duplicated == 0
     assert {line.told for line in scene.history.enqueues()} == {"asked", "acked"}
+
+
+@pytest.mark.row(1, 3, 4, 14, 25, 65)
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("jobs", "secs"),
+    [(1_500, 25), pytest.param(20_000, 300, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
+)
+def test_everything_at_once_loses_nothing(
+    fresh_server: ServerProcess,
+    prefix: str,
+    tmp_path: Path,
+    seed: int,
+    catalogue: Entry,
+    jobs: int,
+    secs: int,
+) -> None:
+    """Kills each second, freezes, a server that is killed, scripts flushed, a bad network, a full memory."""
+    with Proxy(fresh_server.port) as proxy:
+        scene = Scene(
+            tmp_path,
+            fresh_server,
+            prefix,
+            seed=seed,
+            url=proxy.url,
+            network=proxy,
+            workers=WORKERS,
+            slots=SLOTS,
+        )
+        schedule = draw(seed, secs, ALL, workers=WORKERS, lease_secs=LEASE_SECS)
+        finding = scene.run(schedule, jobs=jobs, rate=jobs / secs, drain_secs=DRAIN_SECS + RESTART_SECS)
+    scene.report(finding, catalogue)
+    assert finding.broken == []
