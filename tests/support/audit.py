@@ -86,7 +86,7 @@ class Audit:
         tokens = next(got)
         return cls(
             names=names,
-            meta={name.decode(): value.decode() for name, value in meta.items()},
+            meta={name.decode(): value.decode(errors="replace") for name, value in meta.items()},
             jobs=jobs,
             pending=pending,
             suspects=suspects,

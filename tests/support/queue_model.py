@@ -115,6 +115,7 @@ class QueueModel:
 
     def rotate(self) -> bool:
         """Forget what ended long ago, where it is time."""
+        self.epoch_at_ms = min(self.epoch_at_ms, self.now_ms)
         if self.now_ms - self.epoch_at_ms < self.bounds.dedupe_window_ms:
             return False
         self.epoch, self.epoch_at_ms = 1 - self.epoch, self.now_ms

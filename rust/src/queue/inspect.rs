@@ -121,7 +121,8 @@ impl RedisQueue {
         for (name, value) in reply::pairs(reply::next(&mut items)?)? {
             let name = reply::shown(name)?;
             if COUNTERS.contains(&name.as_str()) {
-                counters.push((name, reply::int(&value)?));
+                // What is no number begins anew when it is next added to.
+                counters.push((name, reply::int(&value).unwrap_or(0)));
             }
         }
         let ghosts = counters
@@ -285,7 +286,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 15] = [
+const COUNTERS: [&str; 16] = [
     "enqueued",
     "completed",
     "retried",
@@ -300,6 +301,7 @@ const COUNTERS: [&str; 15] = [
     "parked",
     "unparked",
     "orphans",
+    "mended_number",
     "ghosts",
 ];
 

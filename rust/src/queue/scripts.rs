@@ -143,22 +143,28 @@ impl Scripts {
             Err(CallError::NoScript) => {
                 let mut load = redis::cmd("SCRIPT");
                 load.arg("LOAD").arg(&self.entry(script).1);
-                self.plain(link, &live, &load).await?;
-                self.plain(link, &live, command).await
+                plain(link, &live, &load).await?;
+                match link.call(&live, command, REPLY_TIMEOUT).await {
+                    // Somebody has flushed the scripts in between: no second time, since the text goes with the call.
+                    Err(CallError::NoScript) => {
+                        plain(link, &live, &self.whole(script, command)).await
+                    }
+                    result => result.map_err(CallError::into_queue_error),
+                }
             }
         }
     }
 
-    async fn plain(&self, link: &Link, live: &Live, command: &Cmd) -> Result<Value, QueueError> {
-        link.call(live, command, REPLY_TIMEOUT)
-            .await
-            .map_err(|error| match error {
-                // Somebody flushes the scripts faster than we load them.
-                CallError::NoScript => {
-                    QueueError::Unavailable("the server forgets its scripts".to_owned())
-                }
-                error => error.into_queue_error(),
-            })
+    /// The same call with the script's text instead of its digest.
+    fn whole(&self, script: Script, command: &Cmd) -> Cmd {
+        let mut whole = redis::cmd("EVAL");
+        whole.arg(&self.entry(script).1);
+        for argument in command.args_iter().skip(2) {
+            if let redis::Arg::Simple(bytes) = argument {
+                whole.arg(bytes);
+            }
+        }
+        whole
     }
 
     fn entry(&self, script: Script) -> &(String, String) {
@@ -166,9 +172,35 @@ impl Scripts {
     }
 }
 
+async fn plain(link: &Link, live: &Live, command: &Cmd) -> Result<Value, QueueError> {
+    link.call(live, command, REPLY_TIMEOUT)
+        .await
+        .map_err(CallError::into_queue_error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_with_the_text_has_the_arguments_of_the_one_with_the_digest() {
+        let scripts = Scripts::new(false);
+        let mut command = scripts.command(Script::Rotate, &["a", "b"], "");
+        command.arg(7);
+        let whole = scripts.whole(Script::Rotate, &command);
+        let packed = |command: &Cmd| -> Vec<Vec<u8>> {
+            command
+                .args_iter()
+                .filter_map(|argument| match argument {
+                    redis::Arg::Simple(bytes) => Some(bytes.to_vec()),
+                    _ => None,
+                })
+                .collect()
+        };
+        assert_eq!(packed(&whole)[2..], packed(&command)[2..]);
+        assert_eq!(packed(&whole)[0], b"EVAL");
+        assert!(packed(&whole)[1].starts_with(b"#!lua"));
+    }
 
     #[test]
     fn every_script_stands_at_its_own_place() {

@@ -9,7 +9,7 @@
 -- Keeps: an id is in exactly one of pending, scheduled, running, suspects, parked, dead, done.
 local n = tonumber(ARGV[2])
 local held = redis.call('HMGET', KEYS[1], unpack(ARGV, 5, 4 + n))
-local known = redis.call('HMGET', KEYS[9], 'epoch', 'recent')
+local known = redis.call('HMGET', KEYS[9], 'epoch')
 redis.call('HLEN', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
@@ -41,8 +41,8 @@ if #members > 0 then
   redis.call('HDEL', KEYS[2], unpack(ids))
   redis.call('HDEL', KEYS[3], unpack(ids))
   redis.call('HDEL', KEYS[4], unpack(ids))
-  redis.call('SADD', KEYS[5 + tonumber(known[1] or '0')], unpack(ids))
-  redis.call('HINCRBY', KEYS[9], 'completed', #members)
+  redis.call('SADD', KEYS[5 + epoch_of(known[1])], unpack(ids))
+  tally(KEYS[9], 'completed', #members)
   record(KEYS[11], KEYS[9], now_ms(), records, tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
 return table.concat(out)

@@ -57,13 +57,16 @@ elseif holder then
   redis.call('SADD', KEYS[holder + 1], member)
 else
   -- Its list entry stays until a turn meets it: finding it would cost a walk over the list.
-  redis.call('HINCRBY', KEYS[8], member, 1)
-  redis.call('HINCRBY', KEYS[13], 'ghosts', 1)
+  if type(redis.pcall('HINCRBY', KEYS[8], member, 1)) ~= 'number' then
+    redis.call('HSET', KEYS[8], member, 1)
+    tally(KEYS[13], 'mended_number', 1)
+  end
+  tally(KEYS[13], 'ghosts', 1)
 end
 redis.call('HDEL', KEYS[1], id)
 redis.call('HDEL', KEYS[5], id)
 redis.call('HDEL', KEYS[6], id)
 redis.call('HDEL', KEYS[7], id)
 entomb({KEYS[9], KEYS[10], KEYS[11], KEYS[12]}, KEYS[13], id, 'c')
-redis.call('HINCRBY', KEYS[13], 'cancelled', 1)
+tally(KEYS[13], 'cancelled', 1)
 return where

@@ -79,5 +79,5 @@ end
 if tokens > 0 then
   wake(KEYS[9], tokens)
 end
-redis.call('HINCRBY', KEYS[10], 'enqueued', stored)
+tally(KEYS[10], 'enqueued', stored)
 return table.concat(out)

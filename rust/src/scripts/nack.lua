@@ -46,14 +46,14 @@ for i = 1, n do
     end
     if verdict == 'retry' then
       redis.call('ZADD', KEYS[2], now + time, member)
-      redis.call('HINCRBY', KEYS[13], 'retried', 1)
+      tally(KEYS[13], 'retried', 1)
       if not first_due or now + time < first_due then
         first_due = now + time
       end
     elseif verdict == 'park' then
       redis.call('ZADD', KEYS[3], time, member)
       redis.call('HSET', KEYS[5], id, ARGV[at + 6])
-      redis.call('HINCRBY', KEYS[13], 'parked', 1)
+      tally(KEYS[13], 'parked', 1)
     elseif verdict == 'dead' then
       bury(dead, tombs, KEYS[13], now, member, ARGV[at + 6], tonumber(ARGV[2]), tonumber(ARGV[3]))
     else
@@ -61,7 +61,7 @@ for i = 1, n do
       redis.call('HDEL', KEYS[7], id)
       redis.call('HDEL', KEYS[8], id)
       entomb(tombs, KEYS[13], id, 'l')
-      redis.call('HINCRBY', KEYS[13], 'logged', 1)
+      tally(KEYS[13], 'logged', 1)
     end
   end
 end

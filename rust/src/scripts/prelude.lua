@@ -26,9 +26,34 @@ local function only_members(entries)
   return members, #entries - #members
 end
 
--- Puts up to `count` wake tokens on the list that idle workers block on.
-local function wake(list, count)
-  local wanted = math.min(count, MAX_TOKENS) - redis.call('LLEN', list)
+-- The whole number that a field holds, or nil where it holds none: rubbish of foreign hands must not stop a script
+-- half-way. Longer ones than any count or time in ms are rubbish too, since adding to them may fail.
+local function whole(text)
+  if text and #text <= 15 and (text == '0' or string.find(text, '^%-?[1-9]%d*$')) then
+    return tonumber(text)
+  end
+  return nil
+end
+
+-- Adds to a counter. One that holds no number begins anew, which is counted under `mended_number`.
+local function tally(meta, counter, by)
+  if by == 0 or type(redis.pcall('HINCRBY', meta, counter, by)) == 'number' then
+    return
+  end
+  redis.call('HSET', meta, counter, math.max(by, 0))
+  if counter ~= 'mended_number' then
+    tally(meta, 'mended_number', 1)
+  end
+end
+
+-- Which of the two sets of ended ids is written to now. What is neither 0 nor 1 counts as 0; `rotate` puts it right.
+local function epoch_of(text)
+  return text == '1' and 1 or 0
+end
+
+-- Puts up to `wanted` wake tokens on the list that idle workers block on.
+local function wake(list, wanted)
+  wanted = math.min(wanted, MAX_TOKENS) - redis.call('LLEN', list)
   for _ = 1, wanted do
     redis.call('LPUSH', list, '1')
   end
@@ -49,13 +74,13 @@ local function held_back(meta, now, run_id, hold_ms)
     redis.call('HSET', meta, 'run_id', run_id, 'hold_until', now + hold_ms)
     return true
   end
-  return now < tonumber(known[2] or '0')
+  return now < (whole(known[2]) or 0)
 end
 
 -- Marks an id as ended, so that it cannot be enqueued again within the dedupe window.
 -- `how` is one letter: c cancelled, r removed, t trimmed, l logged. keys: done:0 done:1 ended:0 ended:1.
 local function entomb(keys, meta, id, how)
-  local epoch = tonumber(redis.call('HGET', meta, 'epoch') or '0')
+  local epoch = epoch_of(redis.call('HGET', meta, 'epoch'))
   redis.call('SADD', keys[1 + epoch], id)
   redis.call('HSET', keys[3 + epoch], id, how)
 end
@@ -66,7 +91,7 @@ local function bury(dead, tombs, meta, now, member, failure, max, bound)
   redis.call('ZADD', dead[1], now, member)
   redis.call('HSET', dead[2], id_of(member), failure)
   redis.call('HDEL', dead[5], id_of(member))
-  redis.call('HINCRBY', meta, 'dead', 1)
+  tally(meta, 'dead', 1)
   local over = math.min(redis.call('ZCARD', dead[1]) - max, bound)
   if over <= 0 then
     return
@@ -79,29 +104,43 @@ local function bury(dead, tombs, meta, now, member, failure, max, bound)
     redis.call('HDEL', dead[4], id)
     entomb(tombs, meta, id, 't')
   end
-  redis.call('HINCRBY', meta, 'trimmed', #oldest / 2)
+  tally(meta, 'trimmed', #oldest / 2)
 end
 
--- Appends the records of finished jobs to the stream of recent ones and drops the oldest entries that are
--- beyond `max` jobs or older than `keep_ms`: at most two a call, since a call adds at most one.
+-- Appends the records of finished jobs to the stream of recent ones and drops the oldest entries, so that never more
+-- than `max` jobs are kept, and none longer than `keep_ms`. An entry holds one job at least, so that a call has to drop
+-- as many entries as it adds jobs, at most. Where the count of them is no number, or smaller than can be, all go.
 local function record(recent, meta, now, records, max, keep_ms)
-  local total = tonumber(redis.call('HGET', meta, 'recent') or '0')
-  local before = total
-  if #records > 0 and max > 0 and keep_ms > 0 then
-    redis.call('XADD', recent, '*', 'n', #records, 'at', now, 'r', table.concat(records, '\n'))
-    total = total + #records
+  local total = whole(redis.call('HGET', meta, 'recent') or '0')
+  if not total or total < redis.call('XLEN', recent) then
+    redis.call('UNLINK', recent)
+    redis.call('HSET', meta, 'recent', 0)
+    tally(meta, 'mended_number', 1)
+    total = 0
   end
-  local oldest = redis.call('XRANGE', recent, '-', '+', 'COUNT', 2)
-  for i = 1, #oldest do
-    -- An entry of foreign hands counts for nothing and is as old as can be.
-    local count, at = tonumber(oldest[i][2][2]) or 0, tonumber(oldest[i][2][4]) or 0
-    if total - count < max and now - at < keep_ms then
+  local before, left = total, #records + 2
+  local first = math.max(1, #records - max + 1)
+  if first <= #records and keep_ms > 0 then
+    local added = #records - first + 1
+    redis.call('XADD', recent, '*', 'n', added, 'at', now, 'r', table.concat(records, '\n', first))
+    total = total + added
+  end
+  while left > 0 do
+    local oldest = redis.call('XRANGE', recent, '-', '+', 'COUNT', 1)[1]
+    if not oldest then
+      total = 0
       break
     end
-    redis.call('XDEL', recent, oldest[i][1])
-    total = total - count
+    -- An entry of foreign hands counts for nothing and is as old as can be.
+    local jobs, at = whole(oldest[2][2]) or 0, whole(oldest[2][4]) or 0
+    if total <= max and now - at < keep_ms then
+      break
+    end
+    redis.call('XDEL', recent, oldest[1])
+    total = total - jobs
+    left = left - 1
   end
   if total ~= before then
-    redis.call('HSET', meta, 'recent', total)
+    redis.call('HSET', meta, 'recent', math.max(total, 0))
   end
 end

@@ -41,7 +41,7 @@ if strangers > 0 then
       redis.call('HDEL', KEYS[2], fields[i])
     end
   end
-  redis.call('HINCRBY', KEYS[18], 'orphans', strangers)
+  tally(KEYS[18], 'orphans', strangers)
 end
 for i = 1, #members do
   local member = members[i]
@@ -76,7 +76,7 @@ if held == 0 then
   redis.call('HDEL', KEYS[20], ARGV[1])
 end
 if #members > 0 then
-  redis.call('HINCRBY', KEYS[18], 'reclaimed', #members)
+  tally(KEYS[18], 'reclaimed', #members)
   wake(KEYS[21], #members)
 end
 return {#members, held, buried}

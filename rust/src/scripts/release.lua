@@ -33,7 +33,7 @@ if #members > 0 then
   else
     put_at_head(lists, members)
   end
-  redis.call('HINCRBY', KEYS[7], 'released', #members)
+  tally(KEYS[7], 'released', #members)
   wake(KEYS[8], #members)
 end
 return table.concat(out)

@@ -29,6 +29,6 @@ for i = 1, tonumber(ARGV[1]) do
   end
 end
 if count > 0 then
-  redis.call('HINCRBY', KEYS[10], 'removed', count)
+  tally(KEYS[10], 'removed', count)
 end
 return table.concat(out)

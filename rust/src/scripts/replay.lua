@@ -33,7 +33,7 @@ for i = 1, tonumber(ARGV[1]) do
   end
 end
 if count > 0 then
-  redis.call('HINCRBY', KEYS[10], 'replayed', count)
+  tally(KEYS[10], 'replayed', count)
   wake(KEYS[11], count)
 end
 return table.concat(out)

@@ -7,10 +7,22 @@
 -- Returns 1 where the sets took turns, else 0.
 local now = now_ms()
 local known = redis.call('HMGET', KEYS[5], 'epoch', 'epoch_at', 'marker')
-if not known[3] or now - tonumber(known[2] or '0') < tonumber(ARGV[1]) then
+if not known[3] then
   return 0
 end
-local next_epoch = 1 - tonumber(known[1] or '0')
+local since, epoch = whole(known[2]), epoch_of(known[1])
+if not since or since > now or known[1] ~= tostring(epoch) then
+  -- Rubbish, or the clock was set back. A window begins anew: ids are remembered for too long, never too short.
+  redis.call('HSET', KEYS[5], 'epoch', epoch, 'epoch_at', now)
+  if not since or known[1] ~= tostring(epoch) then
+    tally(KEYS[5], 'mended_number', 1)
+  end
+  return 0
+end
+if now - since < tonumber(ARGV[1]) then
+  return 0
+end
+local next_epoch = 1 - epoch
 redis.call('UNLINK', KEYS[1 + next_epoch], KEYS[3 + next_epoch])
 redis.call('HSET', KEYS[5], 'epoch', next_epoch, 'epoch_at', now)
 return 1

@@ -32,8 +32,8 @@ for letter, list in pairs(lists) do
   left[letter] = redis.call('LLEN', list)
 end
 local ghosts = redis.call('HLEN', KEYS[10])
-local last = tonumber(redis.call('HGET', KEYS[13], ARGV[1]) or '-1') or -1
-local cursor = tonumber(redis.call('HGET', KEYS[11], 'cursor') or '0') or 0
+local last = whole(redis.call('HGET', KEYS[13], ARGV[1])) or -1
+local cursor = whole(redis.call('HGET', KEYS[11], 'cursor')) or 0
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[8])
 redis.call('HLEN', KEYS[9])
@@ -64,13 +64,13 @@ local function lease_members(popped, list)
   for i = 1, #popped do
     local count = ghosts > 0 and redis.call('HGET', KEYS[10], popped[i])
     if count then
-      if (tonumber(count) or 1) > 1 then
+      if (whole(count) or 1) > 1 then
         redis.call('HINCRBY', KEYS[10], popped[i], -1)
       else
         redis.call('HDEL', KEYS[10], popped[i])
         ghosts = ghosts - 1
       end
-      redis.call('HINCRBY', KEYS[11], 'ghosts', -1)
+      tally(KEYS[11], 'ghosts', -1)
     else
       kept[#kept + 1] = popped[i]
     end
@@ -182,7 +182,7 @@ if #members > 0 and call > last then
 end
 
 if orphans > 0 then
-  redis.call('HINCRBY', KEYS[11], 'orphans', orphans)
+  tally(KEYS[11], 'orphans', orphans)
 end
 local waiting = 0
 for _, letter in ipairs({'c', 'h', 'd', 'l'}) do

@@ -39,7 +39,7 @@ for i = 1, tonumber(ARGV[1]) do
 end
 if #woken > 0 then
   put_at_head(lists, woken)
-  redis.call('HINCRBY', KEYS[15], 'unparked', #woken)
+  tally(KEYS[15], 'unparked', #woken)
   wake(KEYS[16], #woken)
 end
 return table.concat(out)

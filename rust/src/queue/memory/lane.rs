@@ -168,18 +168,20 @@ impl LaneState {
     }
 
     /// Keeps the records of finished jobs and drops the oldest that are too many or too old.
-    pub(super) fn record(&mut self, now_ms: i64, records: Vec<Bytes>, options: &LaneOptions) {
+    pub(super) fn record(&mut self, now_ms: i64, mut records: Vec<Bytes>, options: &LaneOptions) {
         let max = usize::try_from(options.completed_retention_max).unwrap_or(usize::MAX);
         let mut total: usize = self.recent.iter().map(|entry| entry.records.len()).sum();
-        if !records.is_empty() && max > 0 && options.completed_retention_ms > 0 {
+        // An entry holds one job at least, so that a call has to drop as many entries as it adds jobs, at most.
+        let most_dropped = records.len() + 2;
+        records.drain(..records.len().saturating_sub(max));
+        if !records.is_empty() && options.completed_retention_ms > 0 {
             total += records.len();
             self.recent.push_back(Records {
                 at_ms: now_ms,
                 records,
             });
         }
-        // At most two a call, since a call adds at most one.
-        for _ in 0..2 {
+        for _ in 0..most_dropped {
             let Some(oldest) = self.recent.front() else {
                 break;
             };
@@ -187,7 +189,7 @@ impl LaneState {
                 < oldest
                     .at_ms
                     .saturating_add_unsigned(options.completed_retention_ms);
-            if total - oldest.records.len() < max && young {
+            if total <= max && young {
                 break;
             }
             total -= oldest.records.len();

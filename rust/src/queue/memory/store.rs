@@ -159,6 +159,8 @@ impl MemoryQueue {
     /// None; the server's queue has them.
     pub fn rotate(&self, lane: &Lane) -> Result<bool, QueueError> {
         Ok(self.step(lane, |state, now_ms| {
+            // The clock was set back: a window begins anew.
+            state.epoch_at_ms = state.epoch_at_ms.min(now_ms);
             let due_ms = state
                 .epoch_at_ms
                 .saturating_add_unsigned(self.options.dedupe_window_ms);
