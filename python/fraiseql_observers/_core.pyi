@@ -1408,6 +1408,8 @@ class Lane:
         """Take dead letters away: member, time of death."""
     def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> Future[builtins.list[bool]]:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def hold(self) -> Future[int]:
+        """Hold reclaiming back for the longest lease; returns until when, in ms."""
     def rotate(self) -> Future[bool]:
         """Forget the ids that ended long ago, where it is time."""
     def stats(self) -> Future[QueueStats]:
@@ -1470,6 +1472,8 @@ class BlockingLane:
         """Take dead letters away: member, time of death."""
     def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> builtins.list[bool]:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def hold(self) -> int:
+        """Hold reclaiming back for the longest lease; returns until when, in ms."""
     def rotate(self) -> bool:
         """Forget the ids that ended long ago, where it is time."""
     def stats(self) -> QueueStats:

@@ -86,6 +86,13 @@ METRICS: Final = (
         "retries",
         "Retries that have been scheduled.",
     ),
+    Declaration(
+        "clock_jumps_total",
+        "counter",
+        (),
+        "clock_jumps",
+        "Jumps of the server's clock that workers have seen; each holds reclaiming back for one lease.",
+    ),
     Declaration("job_queue_depth", "gauge", (), "pending", "Jobs that are pending, read from the queue now."),
     Declaration(
         "job_dlq_items", "gauge", (), "dead", "Jobs in the dead letter queue, read from the queue now."

@@ -86,6 +86,7 @@ pub struct Counters {
     queued: AtomicU64,
     reclaimed: AtomicU64,
     lease_lost: AtomicU64,
+    clock_jumps: AtomicU64,
     actions: [PerAction; ACTION_TYPES.len()],
 }
 
@@ -163,6 +164,11 @@ impl Counters {
         self.lease_lost.fetch_add(1, Relaxed);
     }
 
+    /// Counts a jump of the queue's clock.
+    pub fn clock_jumped(&self) {
+        self.clock_jumps.fetch_add(1, Relaxed);
+    }
+
     /// Everything counted, as one JSON object; labels that never occurred are left out.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut executed = Map::new();
@@ -204,6 +210,7 @@ impl Counters {
             "duration": duration,
             "reclaimed": self.reclaimed.load(Relaxed),
             "lease_lost": self.lease_lost.load(Relaxed),
+            "clock_jumps": self.clock_jumps.load(Relaxed),
         })
         .to_string()
         .into_bytes()

@@ -100,6 +100,7 @@ class QueueMachine(BothQueues):
             (3 * parked, self.unpark),
             (1, self.rotate),
             (1, self.server_restarts),
+            (1, self.clock_jumps),
             (1, self.scripts_are_flushed),
             (1, self.find),
             (1, self.look),
@@ -387,6 +388,12 @@ class QueueMachine(BothQueues):
         self.memory.restart()
         self.model.restarted = True
 
+    def clock_jumps(self, data: st.DataObject) -> None:
+        """Move the clock, and let a worker or two see it."""
+        self.pass_time(data.draw(st.sampled_from([-3_600_000, -5_000, 5_000, 3_600_000]), label="ms"))
+        for _ in range(data.draw(st.integers(1, 2), label="workers")):
+            assert self.ask("hold") == self.model.hold()
+
     def scripts_are_flushed(self, _: st.DataObject) -> None:
         """Make the server forget the scripts."""
         self.server.script_flush()
@@ -414,6 +421,8 @@ class QueueMachine(BothQueues):
         """Whatever happened, a healthy worker brings every job to an end."""
         if not self.sound:
             return
+        latest_ms = max(map(int, self.audit.scheduled.values()), default=0)
+        self.pass_time(max(latest_ms - self.model.now_ms, 0))
         for _ in range(3):
             self.pass_time(300_000)
             self.reclaim_lost()

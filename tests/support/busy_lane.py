@@ -38,6 +38,7 @@ STEPS: dict[str, Callable[[BlockingLane], object]] = {
     "remove": lambda lane: lane.remove([(DEAD, START_MS)]),
     "unpark": lambda lane: lane.unpark([PARKED]),
     "bury a parked job": lambda lane: lane.unpark([PARKED], b"f"),
+    "hold": lambda lane: lane.hold(),
     "rotate": lambda lane: lane.rotate(),
 }
 

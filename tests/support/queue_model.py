@@ -275,8 +275,17 @@ class QueueModel:
         self._forget(name)
         return len(held), 0, buried, False
 
+    def hold(self) -> int:
+        """Hold reclaiming back for one lease, and let none last longer."""
+        ends_ms = self.now_ms + self.bounds.lease_ms
+        for name, at_ms in self.leases.items():
+            self.leases[name] = min(at_ms, ends_ms)
+        self.count("clock_jumps", int(not self.now_ms < self.hold_until_ms <= ends_ms))
+        self.hold_until_ms = ends_ms
+        return ends_ms
+
     def _held_back(self) -> bool:
-        if self.restarted:
+        if self.restarted or self.hold_until_ms > self.now_ms + self.bounds.lease_ms:
             self.restarted, self.hold_until_ms = False, self.now_ms + self.bounds.lease_ms
             return True
         return self.now_ms < self.hold_until_ms

@@ -60,6 +60,10 @@ async fn beat(shared: &Shared, place: usize) -> bool {
             return false;
         }
     };
+    shared.look_at_clock(place, beat.now_ms, sent_at);
+    if let Err(error) = shared.hold_if_owed(place).await {
+        shared.note_health(Err(&error));
+    }
     if !beat.alive {
         shared.lose(place, &incarnation);
         shared.woken.notify_one();

@@ -1,11 +1,14 @@
 //! What a feed knows of one lane: who it is there, and how long its lease is good for.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::queue::{Incarnation, Lane, Member};
+
+use super::clock_watch::ClockWatch;
 
 /// No side effect starts in the last part of a lease: at least this long, or a fifth of it if that is more.
 const LEAST_MARGIN: Duration = Duration::from_secs(2);
@@ -41,6 +44,9 @@ pub(super) struct FeedLane {
     lease: Duration,
     identity: Mutex<Identity>,
     pub(super) beat_now: Notify,
+    pub(super) clock: ClockWatch,
+    /// Whether the clock was seen to jump and the queue has not yet been told to hold reclaiming back.
+    pub(super) owes_hold: AtomicBool,
 }
 
 impl FeedLane {
@@ -50,6 +56,8 @@ impl FeedLane {
             lease,
             identity: Mutex::new(Identity::new()),
             beat_now: Notify::new(),
+            clock: ClockWatch::default(),
+            owes_hold: AtomicBool::new(false),
         }
     }
 

@@ -218,6 +218,7 @@ async fn take_turn(
         .engine
         .turn(&lane.lane, &incarnation, call, want, shared.options.source)
         .await?;
+    shared.look_at_clock(place, turn.now_ms, asked_at);
     {
         let mut identity = lane.identity();
         if identity.incarnation == incarnation {
@@ -247,6 +248,7 @@ async fn take_turn(
     }
     round.suspects += turn.suspects;
     let lost = deal(shared, place, &incarnation, turn, asked_at);
+    shared.hold_if_owed(place).await?;
     // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
     for name in lost.into_iter().filter(|name| *name != incarnation) {
         reclaim(shared, place, &name).await?;
@@ -417,6 +419,28 @@ async fn reclaim(shared: &Shared, place: usize, lost: &Incarnation) -> Result<()
 }
 
 impl Shared {
+    /// Compares the queue's clock with our own. Where it has jumped, reclaiming is to be held back, and our own lease
+    /// is renewed at once.
+    pub(super) fn look_at_clock(&self, place: usize, now_ms: i64, asked_at: Instant) {
+        let lane = &self.lanes[place];
+        if self.engine.has_own_clock() && lane.clock.look(now_ms, asked_at, Instant::now()) {
+            lane.owes_hold.store(true, Relaxed);
+            lane.beat_now.notify_one();
+            COUNTERS.clock_jumped();
+            self.notice("clock_jumped: nothing is reclaimed for the length of a lease");
+        }
+    }
+
+    /// Has reclaiming held back where the clock was seen to jump; tried again until it is done.
+    pub(super) async fn hold_if_owed(&self, place: usize) -> Result<(), QueueError> {
+        let lane = &self.lanes[place];
+        if lane.owes_hold.load(Relaxed) {
+            self.engine.hold(&lane.lane).await?;
+            lane.owes_hold.store(false, Relaxed);
+        }
+        Ok(())
+    }
+
     /// Gives up an identity whose lease has passed on: nothing that runs under it may go on.
     pub(super) fn lose(&self, place: usize, lost: &Incarnation) {
         if !self.lanes[place].start_anew(lost) {

@@ -13,6 +13,7 @@
 //! ```
 
 mod beat;
+mod clock_watch;
 mod fitness;
 mod job;
 mod lane;

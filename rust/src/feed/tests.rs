@@ -16,7 +16,8 @@ use crate::job::{JobTemplate, RetryPolicy};
 use crate::metrics::AttemptFailure;
 use crate::policy::AttemptFailed;
 use crate::queue::{
-    Due, Ending, Engine, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority, Source, Stats,
+    Due, Ending, Engine, Incarnation, Lane, LaneOptions, MemoryQueue, NewJob, Place, Priority,
+    Source, Stats,
 };
 
 const EVENT: &[u8] = br#"{"id":"00112233-4455-6677-8899-aabbccddeeff","data":{}}"#;
@@ -33,6 +34,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::with(|queue| queue)
+    }
+
+    fn with(change: impl FnOnce(MemoryQueue) -> MemoryQueue) -> Self {
         let clock = Arc::new(ManualClock::at(1_800_000_000_000));
         let options = LaneOptions {
             max_pending: 0,
@@ -44,7 +49,10 @@ impl Rig {
             batch_size: 100,
             lease_duration_ms: 30_000,
         };
-        let queue = MemoryQueue::new(options, Arc::clone(&clock) as Arc<dyn Clock>);
+        let queue = change(MemoryQueue::new(
+            options,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        ));
         Self {
             runtime: Builder::new_multi_thread()
                 .worker_threads(1)
@@ -177,6 +185,14 @@ impl Rig {
                 "{id} is still {:?}",
                 self.place(id)
             );
+            std::thread::yield_now();
+        }
+    }
+
+    fn await_counter(&self, name: &str, count: i64) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.stats().counters.contains(&(name.to_owned(), count)) {
+            assert!(Instant::now() < deadline, "{name} never became {count}");
             std::thread::yield_now();
         }
     }
@@ -345,6 +361,33 @@ fn a_worker_that_takes_no_news_gets_no_more_jobs_until_it_does() {
     assert_eq!(job.job.id, first);
     // Of the three that came meanwhile one was known already.
     rig.await_running(3);
+}
+
+#[test]
+fn when_the_clock_jumps_nobody_is_reclaimed_before_the_living_could_renew() {
+    let rig = Rig::with(MemoryQueue::with_own_clock);
+    let id = rig.enqueue("function", 1)[0];
+    let slow = Incarnation::random();
+    let engine = &rig.engine;
+    rig.runtime.block_on(async {
+        engine.join(&rig.lane, &slow, "{}").await.unwrap();
+        let turn = engine.turn(&rig.lane, &slow, 1, 1, Source::Pending).await;
+        assert_eq!(turn.unwrap().leases.len(), 1);
+    });
+    // A job that the feed has leased shows that it has looked at the clock.
+    rig.enqueue("function", 2);
+    let feed = rig.feed(|_| {});
+    rig.next_job(&feed);
+    rig.clock.advance(3_600_000);
+    rig.await_counter("clock_jumps", 1);
+    assert_eq!(rig.place(id), Place::Running(slow.clone()));
+    let beat = rig.runtime.block_on(engine.beat(&rig.lane, &slow, &[]));
+    assert!(beat.unwrap().alive, "a slow worker renews its lease late");
+    // Set back, the clock would keep a lease of before alive for an hour.
+    rig.clock.advance(-3_600_000);
+    rig.await_counter("clock_jumps", 2);
+    let latest = rig.clock.now_ms() + 30_000;
+    assert!(rig.stats().workers.iter().all(|(_, _, at)| *at <= latest));
 }
 
 #[test]

@@ -249,6 +249,11 @@ macro_rules! lane {
                 )
             }
 
+            fn hold<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                let (engine, lane) = self.parts(py)?;
+                $wait(py, async move { engine.hold(&lane).await }, to_py, drop)
+            }
+
             fn rotate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let (engine, lane) = self.parts(py)?;
                 $wait(py, async move { engine.rotate(&lane).await }, to_py, drop)

@@ -122,7 +122,9 @@ pub fn to_py<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, value: T) -> PyResul
 }
 
 pub fn beat_to_py(py: Python<'_>, beat: Beat) -> PyResult<Py<PyAny>> {
-    let Beat { alive, cancelled } = beat;
+    let Beat {
+        alive, cancelled, ..
+    } = beat;
     (alive, members_to_py(py, &cancelled)?).into_py_any(py)
 }
 

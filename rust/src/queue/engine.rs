@@ -55,6 +55,8 @@ impl Engine {
         fn leave(incarnation: &Incarnation) -> u64;
         /// Moves on the jobs of an incarnation whose lease has run out.
         fn reclaim(lost: &Incarnation, failure: &[u8]) -> Reclaimed;
+        /// Holds reclaiming back for one lease, since the queue's clock was seen to jump; says until when, in ms.
+        fn hold() -> i64;
         /// Cancels a job, wherever it is.
         fn cancel(member: Member) -> Cancelled;
         /// Where a job is, and what is known of it.
@@ -135,6 +137,14 @@ impl Engine {
         match self {
             Self::Redis(queue) => queue.wait_for_wake(lanes).await,
             Self::Memory(queue) => queue.wait_for_wake(lanes).await,
+        }
+    }
+
+    /// Whether the queue's clock is another one than this process's, so that it may jump by itself.
+    pub const fn has_own_clock(&self) -> bool {
+        match self {
+            Self::Redis(queue) => !queue.has_manual_clock(),
+            Self::Memory(queue) => queue.has_own_clock(),
         }
     }
 

@@ -286,7 +286,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 16] = [
+const COUNTERS: [&str; 17] = [
     "enqueued",
     "completed",
     "retried",
@@ -302,6 +302,7 @@ const COUNTERS: [&str; 16] = [
     "unparked",
     "orphans",
     "mended_number",
+    "clock_jumps",
     "ghosts",
 ];
 

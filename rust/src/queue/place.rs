@@ -131,7 +131,8 @@ pub struct Stats {
     /// Dead letters.
     pub dead: u64,
     /// Counters since the lane began: enqueued, completed, retried, dead, released, reclaimed, cancelled, removed, replayed,
-    /// trimmed, logged, parked, unparked, orphans, mended_number. What never happened is absent.
+    /// trimmed, logged, parked, unparked, orphans, `mended_number`, `clock_jumps`.
+    /// What never happened is absent.
     pub counters: Vec<(String, i64)>,
     /// Incarnations, with who they are (JSON) and when their lease runs out.
     pub workers: Vec<(Incarnation, String, i64)>,

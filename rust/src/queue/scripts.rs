@@ -27,19 +27,20 @@ pub enum Script {
     Unpark,
     Rotate,
     Stats,
+    Hold,
 }
 
 impl Script {
     /// Whether a call may simply be made again where its connection was lost, which shows only when it is next used:
-    /// what changes nothing, and the beat, of which the second says what the first has said.
+    /// what changes nothing, and beat and open, of which the second says what the first has said.
     const fn may_run_twice(self) -> bool {
-        matches!(self, Self::Find | Self::Stats | Self::Beat)
+        matches!(self, Self::Find | Self::Stats | Self::Beat | Self::Open)
     }
 }
 
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
-const FILES: [(Script, &str); 18] = [
+const FILES: [(Script, &str); 19] = [
     (Script::Open, include_str!("../scripts/open.lua")),
     (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
     (Script::Confirm, include_str!("../scripts/confirm.lua")),
@@ -58,6 +59,7 @@ const FILES: [(Script, &str); 18] = [
     (Script::Unpark, include_str!("../scripts/unpark.lua")),
     (Script::Rotate, include_str!("../scripts/rotate.lua")),
     (Script::Stats, include_str!("../scripts/stats.lua")),
+    (Script::Hold, include_str!("../scripts/hold.lua")),
 ];
 
 /// The server's clock, read once a call: it may move within a script on older servers.
@@ -102,6 +104,11 @@ impl Scripts {
             loaded,
             manual_clock,
         }
+    }
+
+    /// Whether the time is read from a key that tests set.
+    pub const fn has_manual_clock(&self) -> bool {
+        self.manual_clock
     }
 
     /// Starts a call; arguments are added to the command that is returned.
@@ -210,7 +217,7 @@ mod tests {
             let reads = text.starts_with("#!lua flags=no-writes\n");
             assert_eq!(
                 script.may_run_twice(),
-                reads || *script == Script::Beat,
+                reads || matches!(script, Script::Beat | Script::Open),
                 "{script:?}"
             );
         }

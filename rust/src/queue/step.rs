@@ -103,6 +103,10 @@ pub struct Turn {
 pub struct Beat {
     /// Whether the lease still exists.
     pub alive: bool,
+    /// The queue's time in ms.
+    pub now_ms: i64,
+    /// How many jobs the queue knows as leased by this incarnation.
+    pub held: u64,
     /// Jobs of this incarnation that were cancelled; repeated until a beat says that they were heard of.
     pub cancelled: Vec<Member>,
 }

@@ -7,6 +7,9 @@ use super::{
     QueueError, Reclaimed, Source, Standing, Token, Turn, Verdict, reply,
 };
 
+/// Most leases that one hold shortens: more worker processes than one queue has.
+const MOST_SHORTENED: usize = 1000;
+
 impl RedisQueue {
     /// Gives a new incarnation its lease.
     ///
@@ -21,12 +24,19 @@ impl RedisQueue {
     ) -> Result<i64, QueueError> {
         let step = self.ready(lane).await?;
         let k = &step.keys;
-        let mut command = self.command(Script::Join, &step, &[&k.leases, &k.workers, &k.wake]);
+        let keys = [&k.leases, &k.workers, &k.wake, &k.meta].map(String::as_str);
+        let mut command = self.command(Script::Join, &step, &keys);
         command
             .arg(incarnation.as_str())
             .arg(self.options().lease_duration_ms)
             .arg(info);
-        reply::int(&self.run(Script::Join, &step, &command).await?)
+        let mut now_ms = reply::int(&self.run(Script::Join, &step, &command).await?)?;
+        if now_ms < 0 {
+            // The keys were deleted under our feet: claim them again, then join.
+            self.claim(&self.commands, &step.live, k).await?;
+            now_ms = reply::int(&self.run(Script::Join, &step, &command).await?)?;
+        }
+        Ok(now_ms)
     }
 
     /// Renews the lease of an incarnation and says that it has heard of these cancelled jobs.
@@ -45,8 +55,10 @@ impl RedisQueue {
             live: self.beats.live().await?,
             keys: self.keys(lane),
         };
-        let cancels = step.keys.cancels(incarnation);
-        let mut command = self.command(Script::Beat, &step, &[&step.keys.leases, &cancels]);
+        let k = &step.keys;
+        let (cancels, running) = (k.cancels(incarnation), k.running(incarnation));
+        let keys = [&k.leases, &cancels, &running, &k.meta].map(String::as_str);
+        let mut command = self.command(Script::Beat, &step, &keys);
         command
             .arg(incarnation.as_str())
             .arg(self.options().lease_duration_ms);
@@ -59,9 +71,30 @@ impl RedisQueue {
                 .await?,
         )?;
         let alive = reply::int(&reply::next(&mut items)?)? == 1;
-        reply::next(&mut items)?;
+        let now_ms = reply::int(&reply::next(&mut items)?)?;
         let cancelled = items.next().map_or(Ok(Vec::new()), reply::stored_members)?;
-        Ok(Beat { alive, cancelled })
+        let held = items.next().map_or(Ok(0), |held| reply::count(&held))?;
+        Ok(Beat {
+            alive,
+            now_ms,
+            held,
+            cancelled,
+        })
+    }
+
+    /// Holds reclaiming back for the longest lease, since the server's clock was seen to jump. Says until when, in ms.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`]; repeating makes the hold last from then on.
+    pub async fn hold(&self, lane: &Lane) -> Result<i64, QueueError> {
+        let step = self.ready(lane).await?;
+        let k = &step.keys;
+        let mut command = self.command(Script::Hold, &step, &[&k.meta, &k.leases]);
+        command
+            .arg(self.options().lease_duration_ms)
+            .arg(MOST_SHORTENED);
+        reply::int(&self.run(Script::Hold, &step, &command).await?)
     }
 
     /// Promotes what is due, names lost incarnations and leases up to `want` jobs under the number `call`.

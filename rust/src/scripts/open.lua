@@ -2,7 +2,7 @@
 -- open: make sure that these keys are ours, and notice a restarted or replaced server.
 --
 -- KEYS  [1] meta
--- ARGV  [1] marker (program and schema)   [2] run id of the server   [3] hold in ms after a change of run id
+-- ARGV  [1] marker (program and schema)   [2] run id of the server   [3] lease duration of the caller in ms
 -- Returns the marker found: equal to ARGV[1], or what another program or another schema has put there.
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' and kind ~= 'hash' then

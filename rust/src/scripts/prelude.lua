@@ -5,6 +5,9 @@
 -- How many idle workers one call may wake; they wake each other from there.
 local MAX_TOKENS = 4
 
+-- No hold lasts longer than a day, whatever the fields say.
+local MAX_HOLD_MS = 86400000
+
 local function id_of(member)
   return string.sub(member, 1, 16)
 end
@@ -66,15 +69,31 @@ local function put_at_head(lists, members)
   end
 end
 
--- Remembers the run id of the server. A new one means a restart or a failover: for `hold_ms` nothing is
--- reclaimed, so that live workers can renew their leases first. Returns whether the hold lasts.
-local function held_back(meta, now, run_id, hold_ms)
-  local known = redis.call('HMGET', meta, 'run_id', 'hold_until')
-  if known[1] ~= run_id then
+-- How long a hold lasts: as long as the longest lease that workers have told of; else as long as the caller's own.
+local function hold_of(longest, own)
+  longest = whole(longest) or 0
+  return longest > 0 and math.min(longest, MAX_HOLD_MS) or own
+end
+
+-- Keeps the longest lease of all workers in mind; `rotate` forgets it now and then, and beats tell it again.
+local function tell_lease(meta, lease_ms)
+  local known = redis.call('HMGET', meta, 'marker', 'lease_ms')
+  if known[1] and (whole(known[2]) or 0) < lease_ms then
+    redis.call('HSET', meta, 'lease_ms', lease_ms)
+  end
+end
+
+-- Remembers the run id of the server. A new one means a restart or a failover: for the longest lease nothing is
+-- reclaimed, so that live workers can renew theirs first. A hold that is longer than any is one from before the clock
+-- was set back, and is as good as a new one. Returns whether the hold lasts.
+local function held_back(meta, now, run_id, own_ms)
+  local known = redis.call('HMGET', meta, 'run_id', 'hold_until', 'lease_ms')
+  local hold_ms, held_until = hold_of(known[3], own_ms), whole(known[2]) or 0
+  if known[1] ~= run_id or held_until > now + hold_ms then
     redis.call('HSET', meta, 'run_id', run_id, 'hold_until', now + hold_ms)
     return true
   end
-  return now < (whole(known[2]) or 0)
+  return now < held_until
 end
 
 -- Marks an id as ended, so that it cannot be enqueued again within the dedupe window.

@@ -4,7 +4,7 @@
 -- KEYS  [1] leases   [2] running hash of the lost incarnation   [3] cancels of it   [4]..[7] pending c h d l   [8] suspects
 --       [9] crashes   [10] dead   [11] failures   [12] jobs   [13] history   [14] [15] done sets   [16] [17] ended hashes
 --       [18] meta   [19] workers   [20] calls   [21] wake
--- ARGV  [1] lost incarnation   [2] run id of the server   [3] hold in ms after a change of run id   [4] most jobs a call
+-- ARGV  [1] lost incarnation   [2] run id of the server   [3] lease duration of the caller in ms   [4] most jobs a call
 --       [5] crashes that bury a job   [6] ms within which they count   [7] most dead letters   [8] failure of a buried job
 -- Returns {jobs moved, jobs still held, members buried}; {0, -1} while reclaiming is held back or the lease is alive.
 -- The first crash sends a job to the head of its list, the second and later ones to the suspects, who run alone.

@@ -6,7 +6,7 @@
 -- ARGV  [1] dedupe window in ms
 -- Returns 1 where the sets took turns, else 0.
 local now = now_ms()
-local known = redis.call('HMGET', KEYS[5], 'epoch', 'epoch_at', 'marker')
+local known = redis.call('HMGET', KEYS[5], 'epoch', 'epoch_at', 'marker', 'hold_until')
 if not known[3] then
   return 0
 end
@@ -25,4 +25,8 @@ end
 local next_epoch = 1 - epoch
 redis.call('UNLINK', KEYS[1 + next_epoch], KEYS[3 + next_epoch])
 redis.call('HSET', KEYS[5], 'epoch', next_epoch, 'epoch_at', now)
+if (whole(known[4]) or 0) <= now then
+  -- Workers with longer leases may be gone by now; the others tell theirs with the next beat.
+  redis.call('HDEL', KEYS[5], 'lease_ms')
+end
 return 1

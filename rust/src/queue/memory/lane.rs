@@ -128,9 +128,11 @@ impl LaneState {
 
     /// Remembers the run id. A new one means a restart: until the hold is over nothing is reclaimed.
     pub(super) fn held_back(&mut self, now_ms: i64, run_id: u64, hold_ms: u64) -> bool {
-        if self.run_id != run_id {
+        let longest_ms = now_ms.saturating_add_unsigned(hold_ms);
+        // A hold that is longer than any is one from before the clock was set back.
+        if self.run_id != run_id || self.hold_until_ms > longest_ms {
             self.run_id = run_id;
-            self.hold_until_ms = now_ms.saturating_add_unsigned(hold_ms);
+            self.hold_until_ms = longest_ms;
             return true;
         }
         now_ms < self.hold_until_ms

@@ -30,6 +30,7 @@ pub struct MemoryQueue {
     lanes: Mutex<HashMap<Lane, LaneState>>,
     run_id: AtomicU64,
     woken: Notify,
+    own_clock: bool,
 }
 
 impl MemoryQueue {
@@ -41,7 +42,22 @@ impl MemoryQueue {
             lanes: Mutex::default(),
             run_id: AtomicU64::new(1),
             woken: Notify::new(),
+            own_clock: false,
         }
+    }
+
+    /// The same queue, but its clock counts as one that may jump by itself, as a server's may: for tests.
+    #[must_use]
+    pub fn with_own_clock(self) -> Self {
+        Self {
+            own_clock: true,
+            ..self
+        }
+    }
+
+    /// Whether its clock may jump by itself.
+    pub const fn has_own_clock(&self) -> bool {
+        self.own_clock
     }
 
     /// The bounds that this queue keeps.

@@ -47,6 +47,8 @@ impl MemoryQueue {
             if state.leases.score(incarnation).is_none() {
                 return Beat {
                     alive: false,
+                    now_ms,
+                    held: 0,
                     cancelled: Vec::new(),
                 };
             }
@@ -59,8 +61,35 @@ impl MemoryQueue {
             }
             Beat {
                 alive: true,
+                now_ms,
+                held: state.held(incarnation) as u64,
                 cancelled,
             }
+        }))
+    }
+
+    /// Holds reclaiming back for one lease, since the clock was seen to jump. Says until when.
+    ///
+    /// # Errors
+    ///
+    /// None; the server's queue has them.
+    pub fn hold(&self, lane: &Lane) -> Result<i64, QueueError> {
+        Ok(self.step(lane, |state, now_ms| {
+            let ends_ms = now_ms.saturating_add_unsigned(self.options.lease_duration_ms);
+            let shortened: Vec<Incarnation> = state
+                .leases
+                .iter()
+                .filter(|(_, until_ms)| *until_ms > ends_ms)
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in shortened {
+                state.leases.insert(name, ends_ms);
+            }
+            if state.hold_until_ms <= now_ms || state.hold_until_ms > ends_ms {
+                state.count("clock_jumps", 1);
+            }
+            state.hold_until_ms = ends_ms;
+            ends_ms
         }))
     }
 
