@@ -30,6 +30,7 @@ def quick() -> dict[str, Any]:
     return {"event_type": "INSERT", "entity_type": "Quick", "entity_id": str(uuid4()), "data": {"n": 1}}
 
 
+@pytest.mark.row(27)
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("setting", "bad", "good"),

@@ -107,6 +107,7 @@ def test_a_replica_that_answers_confirms(pair: tuple[ServerProcess, ServerProces
     assert stats_of(config).pending == 1
 
 
+@pytest.mark.row(35)
 def test_what_a_replica_does_not_confirm_is_unknown_until_it_does(
     pair: tuple[ServerProcess, ServerProcess],
 ) -> None:
@@ -172,6 +173,7 @@ def test_calls_at_the_same_time_share_their_wait(pair: tuple[ServerProcess, Serv
     assert stats_of(config).counters["enqueued"] == 500
 
 
+@pytest.mark.row(34)
 def test_a_proof_from_another_connection_counts_for_nothing(
     pair: tuple[ServerProcess, ServerProcess],
 ) -> None:

@@ -11,12 +11,18 @@ from tests.support.wait import wait_until
 
 
 @contextmanager
-def replica_of(primary: ServerProcess, binary: Path) -> Generator[ServerProcess]:
-    """Run a replica beside `primary` for as long as the block lasts; it is in step when the block begins."""
+def replica_of(primary: ServerProcess, binary: Path, *, port: int = 0) -> Generator[ServerProcess]:
+    """Run a replica beside `primary` for as long as the block lasts; it is in step when the block begins.
+
+    Args:
+        primary: What it follows.
+        binary: The replica's own server.
+        port: Where it finds the primary, if there is something between.
+    """
     with primary.client() as client:
         # Else the primary waits five seconds for more replicas to come.
         client.config_set("repl-diskless-sync-delay", 0)
-    with ServerProcess(binary, extra=("--replicaof", f"127.0.0.1 {primary.port}")) as replica:
+    with ServerProcess(binary, extra=("--replicaof", f"127.0.0.1 {port or primary.port}")) as replica:
         wait_until(lambda: online_replicas(primary) == 1, deadline_secs=20, what="the replica to be in step")
         yield replica
 

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +46,8 @@ class ServerProcess:
         appendonly: Whether writes go to an append-only file; without it nothing survives a stop.
         appendfsync: ``always``, ``everysec`` or ``no``.
         extra: More arguments for the server, for instance ``("--maxmemory", "20mb")``.
+        disk: Where its data go, if not beside its log; the folder stays.
+        environment: Variables beside those of this process.
     """
 
     def __init__(
@@ -55,8 +57,11 @@ class ServerProcess:
         appendonly: bool = True,
         appendfsync: str = "everysec",
         extra: Sequence[str] = (),
+        disk: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._binary = binary
+        self._environment = {**os.environ, **(environment or {})}
         self._arguments = [
             *("--appendonly", "yes" if appendonly else "no"),
             *("--appendfsync", appendfsync),
@@ -65,6 +70,8 @@ class ServerProcess:
         ]
         # The name stays short, since a path of a unix socket ends at 104 bytes on macOS.
         self.data_dir = Path(tempfile.mkdtemp(prefix="obs-"))
+        #: Where the append-only file is.
+        self.disk = self.data_dir if disk is None else disk
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
@@ -169,9 +176,10 @@ class ServerProcess:
                     str(self._binary),
                     *("--port", str(self.port), "--bind", "127.0.0.1"),
                     *("--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
-                    *("--dir", str(self.data_dir)),
+                    *("--dir", str(self.disk)),
                     *self._arguments,
                 ],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -90,12 +90,20 @@ class Link:
         rule_for: Says which rule takes a request.
         client: The connection from the client.
         server: The connection to the server.
+        raw: Whether what goes over it is no requests and replies, so that no rule can take it.
     """
 
     def __init__(
-        self, weather: Weather, rule_for: Callable[[bytes], Rule | None], client: Stream, server: Stream
+        self,
+        weather: Weather,
+        rule_for: Callable[[bytes], Rule | None],
+        client: Stream,
+        server: Stream,
+        *,
+        raw: bool = False,
     ) -> None:
         self._weather = weather
+        self._raw = raw
         self._rule_for = rule_for
         self._client, self._server = client, server
         #: The rule of each request that has not been answered, in their order.
@@ -135,6 +143,9 @@ class Link:
         frames = Frames()
         try:
             while data := await self._client[0].read(_CHUNK):
+                if self._raw:
+                    await self._weather.send(self._server[1], data, requests=True)
+                    continue
                 for request in frames.feed(data):
                     await self._take(request)
             # Whoever has said all may still listen.
@@ -159,6 +170,9 @@ class Link:
         frames = Frames()
         try:
             while data := await self._server[0].read(_CHUNK):
+                if self._raw:
+                    self._say(data)
+                    continue
                 for reply in frames.feed(data):
                     self._take_reply(reply)
             self._say(End.CLOSE)

@@ -34,11 +34,13 @@ class Proxy:
 
     Args:
         target: The server's port on 127.0.0.1; it may be set to another one, for connections from then on.
+        raw: Whether the client is a replica, whose link has no requests and replies; then there are no rules.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, *, raw: bool = False) -> None:
         self.target = target
         self.port = 0
+        self._raw = raw
         self._rules = Rules()
         self._names = Names()
         self._weather = Weather()
@@ -146,7 +148,7 @@ class Proxy:
         except OSError:
             reset(writer)
             return
-        link = Link(self._weather, self._rule_for, (reader, writer), upstream)
+        link = Link(self._weather, self._rule_for, (reader, writer), upstream, raw=self._raw)
         self._links.add(link)
         try:
             await link.run()
