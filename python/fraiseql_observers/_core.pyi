@@ -1218,16 +1218,33 @@ class Queue:
 class RedisQueue(Queue):
     """The queue on a Redis or Valkey server; connects when it is first used, safe for threads, loops and forks."""
 
-    def __new__(cls, url: str, options: QueueOptions, *, manual_clock: bool = False) -> RedisQueue:
+    def __new__(
+        cls,
+        url: str,
+        options: QueueOptions,
+        *,
+        manual_clock: bool = False,
+        tls_ca_file: str | None = None,
+        tls_cert_file: str | None = None,
+        tls_key_file: str | None = None,
+        sentinel_username: str | None = None,
+        sentinel_password: str | None = None,
+    ) -> RedisQueue:
         """Prepare a queue.
 
         Args:
-            url: ``redis://``, ``rediss://`` or ``unix://``.
+            url: What ``[job_queue] url`` may be, save for ``embedded://``.
             options: The bounds that it keeps.
             manual_clock: For tests: whether the time is read from the clock key of each shard.
+            tls_ca_file: Who may have signed the server's certificate; read for each connection, as the next two.
+            tls_cert_file: Our own certificate.
+            tls_key_file: Its private key.
+            sentinel_username: The user at the sentinels.
+            sentinel_password: The password at the sentinels.
 
         Raises:
             ServerUnsuitable: If the url is none.
+            ValueError: If a certificate comes without its key, or the other way round.
         """
 
 @final

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fraiseql_observers._core import Feed, MemoryQueue, Pipeline, QueueOptions, RedisQueue
+from fraiseql_observers.config.tls import tls_path, tls_problems
+from fraiseql_observers.problems import error_for
 from fraiseql_observers.retry import RetryConfig
 
 if TYPE_CHECKING:
@@ -70,17 +72,33 @@ def open_connection(config: Config) -> Connection:
     An ``embedded://`` server is started here, where it does not run yet.
 
     Raises:
-        ConfigError: If an embedded server cannot be used here.
+        ConfigError: If an embedded server cannot be used here, or a file for TLS.
         QueueUnavailable: If it does not start.
     """
     url = config.job_queue.url
     if not url.startswith("embedded:"):
-        return Connection(RedisQueue(url, queue_options(config)), _nothing, _nothing)
+        return Connection(_queue(config), _nothing, _nothing)
     # Imported here: only those who use it need it installed.
     from fraiseql_observers.embedded import open_embedded
 
     server = open_embedded(url)
     return Connection(RedisQueue(server.url, queue_options(config)), server.close, server.ensure)
+
+
+def _queue(config: Config) -> RedisQueue:
+    settings, folder = config.job_queue, config.folder
+    problems = list(tls_problems(settings, folder))
+    if problems:
+        raise error_for(problems)
+    return RedisQueue(
+        settings.url,
+        queue_options(config),
+        tls_ca_file=tls_path(settings.tls_ca_file, folder),
+        tls_cert_file=tls_path(settings.tls_cert_file, folder),
+        tls_key_file=tls_path(settings.tls_key_file, folder),
+        sentinel_username=settings.sentinel_username,
+        sentinel_password=settings.sentinel_password,
+    )
 
 
 def build_pipeline(config: Config, matcher: EventMatcher, queue: RedisQueue | MemoryQueue) -> Pipeline:

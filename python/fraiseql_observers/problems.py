@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     CONDITION = "condition"
     TEMPLATE = "template"
     SECRET = "secret"  # noqa: S105 - the name of a kind of mistake, not a secret
+    TLS = "tls"
     ENVIRONMENT = "environment"
     HANDLER = "handler"
     UNSUPPORTED = "unsupported"

@@ -172,13 +172,7 @@ class ServerProcess:
     def _spawn(self) -> None:
         with (self.data_dir / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    str(self._binary),
-                    *("--port", str(self.port), "--bind", "127.0.0.1"),
-                    *("--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
-                    *("--dir", str(self.disk)),
-                    *self._arguments,
-                ],
+                self._command(),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -186,6 +180,15 @@ class ServerProcess:
                 # A Ctrl-C at the test run must not reach the server before the tests that still use it.
                 start_new_session=True,
             )
+
+    def _command(self) -> list[str]:
+        return [
+            str(self._binary),
+            *("--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
+            *("--dir", str(self.disk)),
+            *self._arguments,
+        ]
 
     def _wait_for_answer(self) -> bool:
         end = time.monotonic() + START_DEADLINE_SECS

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from fraiseql_observers.actions.base import Action
 from fraiseql_observers.actions.function import FunctionCall, add_handler_folder, import_handler
@@ -147,7 +146,9 @@ def build_actions(
 
 
 def _own_ports(config: Config) -> frozenset[int]:
+    # Imported here, since the configuration imports the actions.
+    from fraiseql_observers.config.redis_url import ports_of
+
     ports = {config.metrics.port} if config.metrics.enabled else set()
-    if config.job_queue.url.startswith(("redis:", "rediss:")):
-        ports.add(urlsplit(config.job_queue.url).port or 6379)
+    ports.update(ports_of(config.job_queue.url))
     return frozenset(ports - {0})

@@ -21,6 +21,7 @@ from fraiseql_observers.config.sections import (
     WorkerConfig,
 )
 from fraiseql_observers.config.source import Source, read_source
+from fraiseql_observers.config.tls import tls_problems
 from fraiseql_observers.definition import ObserverDefinition, check_observer_name
 from fraiseql_observers.errors import ConfigError
 from fraiseql_observers.problems import Problem, ProblemKind, error_for, nearest_name
@@ -94,6 +95,8 @@ def load_config(path: str | os.PathLike[str], *, environment: Mapping[str, str] 
         path=Path(path),
     )
     reader.unknown_tables()
+    if not reader.has_failed("job_queue"):
+        reader.report(list(tls_problems(config.job_queue, config.folder)))
     raw_observers = source.tables.get("observers")
     if isinstance(raw_observers, dict):
         reader.report(conflicts_between(raw_observers, config, reader.has_failed))

@@ -10,7 +10,13 @@ from pydantic import AfterValidator, Field
 
 from fraiseql_observers._core import MOST_REPLICAS
 from fraiseql_observers.config.environment import environment_values, from_environment
-from fraiseql_observers.config.redis_url import ALLOWED_REDIS_URLS, check_redis_url, shown_redis_url
+from fraiseql_observers.config.redis_url import (
+    ALLOWED_REDIS_URLS,
+    asks_for_tls,
+    check_redis_url,
+    names_sentinels,
+    shown_redis_url,
+)
 from fraiseql_observers.errors import ConfigError
 from fraiseql_observers.problems import ProblemKind, error_for
 from fraiseql_observers.settings import QUEUE_NAME_PATTERN, Conflict, Settings, refusal
@@ -59,6 +65,12 @@ class JobQueueConfig(Section):
 
     Attributes:
         url: The Redis or Valkey server; its password is in no message.
+        tls_ca_file: Certificates, as PEM, of the authorities that may have signed the server's certificate; without
+            it those that browsers trust. A relative path starts at the folder of the configuration.
+        tls_cert_file: Our own certificate, as PEM, for a server that asks for one.
+        tls_key_file: The private key of `tls_cert_file`, as PEM and without a passphrase; not readable for everybody.
+        sentinel_username: The user at the sentinels, which do not know the users of the servers.
+        sentinel_password: The password at the sentinels.
         batch_size: The most jobs per round trip, enqueue and lease (1–1000).
         batch_timeout_secs: The longest that `buffered()` holds a partial batch (1–300).
         max_retries: Retries after the first execution where an observer sets none (1–100).
@@ -73,6 +85,11 @@ class JobQueueConfig(Section):
     url: Annotated[str, AfterValidator(check_redis_url)] = Field(
         default="redis://localhost:6379", json_schema_extra={"allowed": ALLOWED_REDIS_URLS}
     )
+    tls_ca_file: str | None = Field(default=None, min_length=1)
+    tls_cert_file: str | None = Field(default=None, min_length=1)
+    tls_key_file: str | None = Field(default=None, min_length=1)
+    sentinel_username: str | None = Field(default=None, min_length=1)
+    sentinel_password: str | None = Field(default=None, min_length=1)
     batch_size: int = Field(default=100, ge=1, le=1000)
     batch_timeout_secs: int = Field(default=5, ge=1, le=300)
     max_retries: int = Field(default=3, ge=1, le=100)
@@ -87,17 +104,40 @@ class JobQueueConfig(Section):
         return shown_redis_url(self.url)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Show the URL without its password."""
+        """Show the URL without its password, and no other password."""
         for name, value in super().__repr_args__():
-            yield name, self.shown_url if name == "url" else value
+            shown = "***" if name == "sentinel_password" and value else value
+            yield name, self.shown_url if name == "url" else shown
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield the conflict of the two delays, if there is one."""
+        """Yield the conflicts of the delays, of the files for TLS and of the sentinels' user."""
+        yield from self._connection_conflicts(self.url)
         if self.initial_delay_ms > self.max_delay_ms:
             yield Conflict(
                 ("initial_delay_ms", "max_delay_ms"),
                 f"initial_delay_ms ({self.initial_delay_ms}) is above max_delay_ms ({self.max_delay_ms}); "
                 "allowed: at most max_delay_ms",
+            )
+
+    def _connection_conflicts(self, url: str) -> Iterator[Conflict]:
+        files = [name for name in ("tls_ca_file", "tls_cert_file", "tls_key_file") if getattr(self, name)]
+        if files and not asks_for_tls(url):
+            yield Conflict(
+                (files[0], "url"),
+                f"{files[0]} is for TLS, which the url does not ask for; allowed: with rediss in its scheme",
+            )
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            given, missing = sorted(
+                ("tls_cert_file", "tls_key_file"), key=lambda name: getattr(self, name) is None
+            )
+            yield Conflict((given, missing), f"{given} is given without {missing}; allowed: both or none")
+        if (self.sentinel_username or self.sentinel_password) and not names_sentinels(url):
+            name = "sentinel_username" if self.sentinel_username else "sentinel_password"
+            yield Conflict((name, "url"), f"{name} is for sentinels, which the url does not name")
+        elif self.sentinel_username and not self.sentinel_password:
+            yield Conflict(
+                ("sentinel_username", "sentinel_password"),
+                "sentinel_username is given without sentinel_password; allowed: both, or the password alone",
             )
 
 

@@ -35,6 +35,8 @@ def _queue_secrets(config: Config) -> Iterator[str]:
     if password:
         yield password
         yield unquote(password)
+    if config.job_queue.sentinel_password:
+        yield config.job_queue.sentinel_password
 
 
 def _webhook_secrets(action: WebhookAction, config: Config) -> Iterator[str]:

@@ -1,5 +1,6 @@
 //! `RedisQueue` and `MemoryQueue`: how the two are made, and the parts of them that each process has for itself.
 
+use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -178,12 +179,22 @@ pub struct PyRedisQueue {}
 #[pymethods]
 impl PyRedisQueue {
     #[new]
-    #[pyo3(signature = (url, options, *, manual_clock = false))]
+    #[pyo3(signature = (url, options, *, manual_clock = false, tls_ca_file = None, tls_cert_file = None,
+                        tls_key_file = None, sentinel_username = None, sentinel_password = None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keyword arguments, each a setting"
+    )]
     fn new(
         py: Python<'_>,
         url: String,
         options: &PyQueueOptions,
         manual_clock: bool,
+        tls_ca_file: Option<PathBuf>,
+        tls_cert_file: Option<PathBuf>,
+        tls_key_file: Option<PathBuf>,
+        sentinel_username: Option<String>,
+        sentinel_password: Option<String>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let PyQueueOptions {
             key_prefix,
@@ -192,7 +203,19 @@ impl PyRedisQueue {
         } = options.clone();
         let access = Access {
             url,
-            tls: TlsFiles::default(),
+            tls: TlsFiles {
+                ca: tls_ca_file,
+                identity: match (tls_cert_file, tls_key_file) {
+                    (Some(certificate), Some(key)) => Some((certificate, key)),
+                    (None, None) => None,
+                    _ => {
+                        return Err(PyValueError::new_err(
+                            "a certificate and its key: both or none",
+                        ));
+                    }
+                },
+            },
+            sentinel: (sentinel_username, sentinel_password),
         };
         let make = move || {
             let queue = RedisQueue::new(&access, &key_prefix, lane.clone(), manual_clock)?;

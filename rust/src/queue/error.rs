@@ -22,7 +22,7 @@ pub enum QueueError {
     #[error("the queue is full: {0}")]
     Full(String),
     /// The login is refused, or the user may not do this: no use in trying again.
-    #[error("the server refuses the login or a command: {0}")]
+    #[error("access to the queue is refused: {0}")]
     Refused(String),
     /// The server must not hold jobs: too old, evicting, foreign keys, or less durable than asked.
     #[error("the server is unsuitable: {0}")]

@@ -29,6 +29,8 @@ pub struct Live {
     pub facts: Arc<ServerFacts>,
     /// Grows with each connection of this link.
     pub generation: u64,
+    /// The server that sentinels have named, where there are any.
+    primary: Option<(String, u16)>,
 }
 
 /// A place for one connection.
@@ -59,25 +61,31 @@ impl Link {
     /// `Unavailable`, `Refused` or `Unsuitable`; nothing has been asked of the server then.
     pub async fn live(&self) -> Result<Live, QueueError> {
         let mut slot = self.slot.lock().await;
-        if let Some(live) = &slot.live {
+        if let Some(live) = &slot.live
+            && !self.endpoint.has_moved(live.primary.as_ref()).await
+        {
             return Ok(live.clone());
         }
+        slot.live = None;
         let made = timeout(CONNECT_TIMEOUT, self.connect())
             .await
             .map_err(|_| QueueError::Unavailable(format!("{} does not answer", self.endpoint())))?;
-        let (connection, facts) = made?;
+        let (connection, primary, facts) = made?;
         slot.generation += 1;
         let live = Live {
             connection,
             facts: Arc::new(facts),
             generation: slot.generation,
+            primary,
         };
         slot.live = Some(live.clone());
         Ok(live)
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), QueueError> {
-        let mut connection = self.endpoint.connect().await?;
+    async fn connect(
+        &self,
+    ) -> Result<(MultiplexedConnection, Option<(String, u16)>, ServerFacts), QueueError> {
+        let (mut connection, primary) = self.endpoint.connect().await?;
         let info = send(&mut connection, &facts::info_command())
             .await
             .map_err(|error| self.classify(&error, false))?;
@@ -87,8 +95,9 @@ impl Link {
             Err(error) if error.is_io_error() => return Err(self.classify(&error, false)),
             Err(_) => None,
         };
-        let facts = ServerFacts::answered(info, fsync.as_ref())?;
-        Ok((connection, facts))
+        let facts =
+            ServerFacts::answered(info, fsync.as_ref()).inspect_err(|_| self.endpoint.doubt())?;
+        Ok((connection, primary, facts))
     }
 
     /// Sends a command and waits for its reply at most `limit`.
@@ -237,7 +246,10 @@ pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
 }
 
 /// Sends a command; an error that the server answers is an error. Only whole replies are errors in what we ask.
-async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, RedisError> {
+pub(super) async fn send(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+) -> Result<Value, RedisError> {
     match connection.send_packed_command(command).await? {
         Value::ServerError(error) => Err(error.into()),
         value => Ok(value),

@@ -24,6 +24,7 @@ pub mod redis;
 mod reply;
 mod rounds;
 pub mod scripts;
+mod sentinel;
 mod step;
 mod tls;
 pub mod view;

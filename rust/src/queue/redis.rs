@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use tokio::sync::Notify;
 
 use super::confirm::{Seen, Writer};
-use super::endpoint::{Access, Endpoint};
+use super::endpoint::{Access, Endpoint, Places};
 use super::facts::ServerFacts;
 use super::keys::Keys;
 use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
@@ -61,7 +61,7 @@ impl RedisQueue {
         options: LaneOptions,
         manual_clock: bool,
     ) -> Result<Self, QueueError> {
-        let endpoint = Arc::new(Endpoint::new(access)?);
+        let endpoint = Arc::new(Endpoint::new(access, Places::of(&access.url)?)?);
         Ok(Self {
             prefix: prefix.to_owned(),
             options,

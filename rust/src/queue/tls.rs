@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redis::{ClientTlsConfig, RedisError, TlsCertificates};
 
@@ -53,15 +54,13 @@ fn rely_on_ring() {
 
 /// What a failed handshake means, if that is what an error is: it will fail again until somebody changes something.
 pub(super) fn complaint(at: &str, error: &RedisError) -> Option<QueueError> {
-    match cause(error)? {
-        rustls::Error::AlertReceived(alert) => Some(QueueError::Refused(format!(
-            "{at}: TLS: the server refuses our side of the handshake: {alert:?}"
-        ))),
-        rustls::Error::InvalidMessage(_) => {
-            Some(QueueError::Unsuitable(format!("{at} does not speak TLS")))
+    Some(QueueError::Refused(match cause(error)? {
+        rustls::Error::AlertReceived(alert) => {
+            format!("{at}: TLS: the server refuses our side of the handshake: {alert:?}")
         }
-        error => Some(QueueError::Unsuitable(format!("{at}: TLS: {error}"))),
-    }
+        rustls::Error::InvalidMessage(_) => format!("{at} does not speak TLS"),
+        error => format!("{at}: TLS: {error}"),
+    }))
 }
 
 /// The error of rustls below an error of the client.
@@ -71,10 +70,48 @@ fn cause(error: &RedisError) -> Option<&rustls::Error> {
         if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        next = match error.downcast_ref::<std::io::Error>() {
-            Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => error.source(),
+        // The client shares its errors, and an error of input wraps what it was made of: both hide it from `source`.
+        next = if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(shared.as_ref())
+        } else if let Some(wrapped) = error.downcast_ref::<std::io::Error>() {
+            wrapped
+                .get_ref()
+                .map(|inner| inner as &(dyn Error + 'static))
+        } else {
+            error.source()
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn handshake(error: rustls::Error) -> Option<QueueError> {
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        complaint("h:1", &RedisError::from(error))
+    }
+
+    #[test]
+    fn a_failed_handshake_is_no_passing_state() {
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let text = handshake(expired).unwrap().to_string();
+        assert!(
+            text.contains("h:1: TLS: invalid peer certificate: Expired"),
+            "{text}"
+        );
+        let asked = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        assert!(
+            matches!(handshake(asked), Some(QueueError::Refused(text)) if text.contains("CertificateRequired"))
+        );
+    }
+
+    #[test]
+    fn a_lost_connection_is_no_failed_handshake() {
+        let lost = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(complaint("h:1", &RedisError::from(lost)), None);
+    }
 }

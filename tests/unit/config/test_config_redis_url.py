@@ -24,6 +24,9 @@ PASSWORD = "hunter2canary"
         f"rediss://user:{PASSWORD}@redis.example.com:6380/1",
         "redis://[::1]:6379/2",
         "REDIS://localhost",
+        "redis+sentinel://a/main",
+        f"redis+sentinel://user:{PASSWORD}@a:26379,[::1]:26380,c/my-master/3",
+        f"rediss+sentinel://:{PASSWORD}@a,b/main",
         "unix:///run/valkey.sock",
         f"unix:///run/valkey.sock?db=3&pass={PASSWORD}",
         "embedded://",
@@ -66,6 +69,16 @@ def test_url_of_a_known_form_is_accepted_and_shown_without_password(url: str) ->
         f"redis://:{PASSWORD}@localhost?protocol=resp3",
         f"redis://localhost?password={PASSWORD}",
         f"rediss://:{PASSWORD}@localhost#insecure",
+        f"redis://:{PASSWORD}@a,b",
+        f"redis+sentinel://:{PASSWORD}@a:26379",
+        f"redis+sentinel://:{PASSWORD}@a:26379/",
+        f"redis+sentinel://:{PASSWORD}@a,/main",
+        f"redis+sentinel://:{PASSWORD}@a:x/main",
+        f"redis+sentinel://:{PASSWORD}@a/main/x",
+        f"redis+sentinel://:{PASSWORD}@a/main?x=1",
+        f"redis+cluster://:{PASSWORD}@a/1",
+        f"redis+cluster://:{PASSWORD}@a,b:0",
+        "redis+sentinel://" + ",".join(["a"] * 65) + "/main",
         "unix://run/valkey.sock",
         "unix:///",
         f"unix:///run/valkey.sock?password={PASSWORD}",
@@ -85,11 +98,11 @@ def test_url_of_another_form_is_refused_without_its_password(url: str) -> None:
     assert PASSWORD not in repr(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["redis+sentinel", "redis+cluster"])
+@pytest.mark.parametrize("scheme", ["redis+cluster", "rediss+cluster"])
 def test_scheme_of_a_later_version_is_refused_as_such(scheme: str) -> None:
     """A scheme that is known and not built yet is not called unknown."""
     with pytest.raises(ConfigError, match=r"not supported by this version"):
-        JobQueueConfig(url=f"{scheme}://:{PASSWORD}@a:26379/main")
+        JobQueueConfig(url=f"{scheme}://:{PASSWORD}@a:6379")
 
 
 def test_shown_url_keeps_what_helps() -> None:

@@ -42,6 +42,11 @@ NUMBERS = [
 DEFAULTS = {
     "job_queue": {
         "url": "redis://localhost:6379",
+        "tls_ca_file": None,
+        "tls_cert_file": None,
+        "tls_key_file": None,
+        "sentinel_username": None,
+        "sentinel_password": None,
         "batch_size": 100,
         "batch_timeout_secs": 5,
         "max_retries": 3,
@@ -296,7 +301,6 @@ def test_unknown_choice_lists_the_choices(tmp_path: Path, section: str, setting:
         ('[email]\nhost = "mail"', ("email",)),
         ('[cache]\nurl = "redis://c"', ("cache",)),
         ('[[alerts.actions]]\ntype = "log"', ("alerts",)),
-        ('[job_queue]\nurl = "redis+sentinel://a:1/m"', ("job_queue", "url")),
         ('[job_queue]\nurl = "redis+cluster://a:1"', ("job_queue", "url")),
     ],
 )

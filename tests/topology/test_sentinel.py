@@ -1,0 +1,139 @@
+"""Sentinels: the client asks them who takes the writes, each time it connects, and follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fraiseql_observers._core import RedisQueue
+from fraiseql_observers.errors import QueueRefused, QueueUnavailable, ServerUnsuitable
+from tests.support.lanes import options_for
+from tests.support.load import Load
+from tests.support.sentinels import SERVICE, Sentinels
+from tests.support.site import Site
+from tests.support.wait import wait_until
+
+#: Seconds after which a worker must have followed: the sentinels' own time, a lease that is held, and a margin.
+FOLLOW_SECS = 20.0
+#: Seconds by which the replica may be behind, and seconds after which a client has heard of another primary.
+LAG_SECS = 1.0
+NOTICE_SECS = 3.0
+PASSWORD = "canary-of-the-sentinels"
+
+
+@pytest.fixture
+def sentinels(server_binary: Path) -> Iterator[Sentinels]:
+    """A primary, a replica and three sentinels."""
+    with Sentinels(server_binary) as sentinels:
+        yield sentinels
+
+
+def not_run(site: Site, load: Load) -> list[float]:
+    """Wait until nothing is left to run; return when the jobs were confirmed that have not run."""
+    wait_until(
+        lambda: (stats := site.stats()).pending + stats.scheduled + stats.running == 0,
+        deadline_secs=FOLLOW_SECS,
+        what="an empty queue",
+    )
+    ran = site.runs()
+    return sorted(at for job, at in load.confirmed.items() if str(job) not in ran)
+
+
+@pytest.mark.row(39)
+@pytest.mark.parametrize(
+    "kill",
+    [
+        pytest.param(True, id="the primary is killed"),
+        pytest.param(False, id="the sentinels are told", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.timeout(120)
+def test_a_worker_and_a_producer_follow_a_failover(
+    kill: bool,  # noqa: FBT001 - a parameter of the test
+    sentinels: Sentinels,
+    tmp_path: Path,
+    prefix: str,
+) -> None:
+    """Both go on at the new primary. What the old one had not handed on is lost at this level, and is counted.
+
+    The jobs that the new primary knows all run. Lost is what was confirmed within the replica's lag when the primary
+    is killed; and while both take writes, when the sentinels promote another one and then tell its clients.
+    """
+    site = Site(tmp_path, sentinels.url, prefix, more="[worker]\nlease_duration_secs = 5\n")
+    with site.worker() as worker, Load(site) as load:
+        worker.ready()
+        load.goes_on()
+        begun = time.monotonic()
+        if kill:
+            sentinels.primary().kill()
+            wait_until(
+                lambda: sentinels.primary_port() == sentinels.servers[1].port,
+                deadline_secs=FOLLOW_SECS,
+                what="the replica's promotion",
+            )
+        else:
+            sentinels.fail_over()
+        known = time.monotonic()
+        load.goes_on(deadline_secs=FOLLOW_SECS)
+        ran = site.count("end")
+        wait_until(lambda: site.count("end") > ran, deadline_secs=FOLLOW_SECS, what="a job that runs")
+        assert worker.stop() == 0, worker.log
+    # The old primary may have taken acks with it: those jobs are free when the first worker's lease is over.
+    with site.worker() as worker:
+        worker.ready()
+        lost = not_run(site, load)
+    print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
+    assert all(begun - LAG_SECS <= at <= known + NOTICE_SECS for at in lost), (
+        begun,
+        known,
+        lost[0],
+        lost[-1],
+    )
+
+
+def test_any_living_sentinel_is_enough(sentinels: Sentinels, prefix: str) -> None:
+    """The others may be dead or silent; the url names all of them."""
+    sentinels.sentinels[0].kill()
+    with sentinels.sentinels[1].frozen():
+        RedisQueue(sentinels.url, options_for(prefix)).open_blocking()
+
+
+def test_sentinels_that_are_all_away_are_a_server_that_is_away(sentinels: Sentinels, prefix: str) -> None:
+    """The message names one of them; it passes when one is back."""
+    queue = RedisQueue(sentinels.url, options_for(prefix))
+    for sentinel in sentinels.sentinels:
+        sentinel.kill()
+    with pytest.raises(QueueUnavailable, match=r"127\.0\.0\.1:\d+: connection refused"):
+        queue.open_blocking()
+    sentinels.sentinels[2].start()
+    wait_until(sentinels.primary_port, what="a sentinel")
+    queue.open_blocking()
+
+
+def test_a_service_that_no_sentinel_knows_is_told(sentinels: Sentinels, prefix: str) -> None:
+    """It is a mistake in the url, so nobody waits for it."""
+    url = sentinels.url.replace(f"/{SERVICE}", "/mian")
+    with pytest.raises(ServerUnsuitable, match=r"the sentinel 127\.0\.0\.1:\d+ knows no service \"mian\""):
+        RedisQueue(url, options_for(prefix)).open_blocking()
+
+
+def test_a_replica_that_a_sentinel_still_names_is_not_taken(sentinels: Sentinels, prefix: str) -> None:
+    """A sentinel may be late: a server that takes no writes is none, and another sentinel is asked."""
+    replica = sentinels.servers[1]
+    stale = f"redis://127.0.0.1:{replica.port}"
+    with pytest.raises(QueueUnavailable, match="the server is a replica"):
+        RedisQueue(stale, options_for(prefix)).open_blocking()
+
+
+def test_sentinels_have_a_password_of_their_own(server_binary: Path, prefix: str) -> None:
+    """With it they answer; without it the cause is told, and neither password is."""
+    with Sentinels(server_binary, password=PASSWORD) as sentinels:
+        RedisQueue(sentinels.url, options_for(prefix), sentinel_password=PASSWORD).open_blocking()
+        for password in (None, "wrong-canary"):
+            queue = RedisQueue(sentinels.url, options_for(prefix), sentinel_password=password)
+            with pytest.raises(QueueRefused) as caught:
+                queue.open_blocking()
+            assert "canary" not in str(caught.value)
