@@ -12,4 +12,8 @@
 | 21–27 | what is no event | `test_events`, `test_event_texts` |
 | 29 | due times, and odd values for jobs enqueued by hand | `test_due_times` |
 | 30–34 | what is no condition, and events that cannot answer one | `test_conditions` |
+| 59 | records that are corrupt, newer, or in two places | `test_corrupt_records` |
+| 60 | jobs that a foreign hand has written | `test_forged_jobs` |
+| 61, 64 | servers that are not there, not ours, or locked | `test_unreachable` |
+| 62 | command lines | `test_command_line` |
 """
