@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,7 @@ class Stand:
         url: Where workers and producers find the server, if there is something between.
         slots: Jobs at a time of each worker.
         worker: More lines for the section ``[worker]``.
+        rules: More observers.
     """
 
     def __init__(
@@ -69,30 +70,41 @@ class Stand:
         url: str | None = None,
         slots: int = 10,
         worker: str = "",
+        rules: str = "",
     ) -> None:
         self.server = server
         self.tag = f"{{{prefix}:default:0}}"
         self.runs = Runs(folder / "runs")
-        self.queue = QueueUnderTest(
-            folder,
-            server.url if url is None else url,
-            prefix,
-            worker=f"lease_duration_secs = {LEASE_SECS}\nmax_crashes = {MANY_CRASHES}\n{worker}",
-            worker_concurrency=slots,
+        self._folder, self._prefix, self._slots = folder, prefix, slots
+        self._worker, self._rules = worker, rules
+        self.queue = self._queue_at(server.url if url is None else url)
+        self.offers: dict[str, Offer] = {}
+        self._workers = 0
+
+    def _queue_at(self, url: str) -> QueueUnderTest:
+        return QueueUnderTest(
+            self._folder,
+            url,
+            self._prefix,
+            worker=f"lease_duration_secs = {LEASE_SECS}\nmax_crashes = {MANY_CRASHES}\n{self._worker}",
+            rules=self._rules,
+            worker_concurrency=self._slots,
             poll_interval_ms=100,
             initial_delay_ms=10,
             max_delay_ms=100,
         )
-        self.offers: dict[str, Offer] = {}
-        self._workers = 0
 
-    def worker(self, processes: int = 1, **environment: str) -> WorkerProcess:
+    def move(self, url: str) -> None:
+        """Let workers and producers that start from now on find the server at another address."""
+        self.queue = self._queue_at(url)
+
+    def worker(self, processes: int = 1, *, environment: Mapping[str, str] | None = None) -> WorkerProcess:
         """Return a worker that is not started yet."""
         self._workers += 1
         return WorkerProcess(
             self.queue.config,
             processes=processes,
-            environment={**self.runs.environment, **environment},
+            environment={**self.runs.environment, **(environment or {})},
             name=f"worker-{self._workers}",
         )
 
@@ -231,4 +243,5 @@ class Stand:
 
 def job_id(event: dict[str, Any]) -> bytes:
     """Return the id of the only job of an event, as the keys have it."""
-    return uuid5(UUID(str(event["id"])), "0:act").bytes
+    observer = str(event["entity_type"]).lower()
+    return uuid5(UUID(str(event["id"])), f"0:{observer}").bytes

@@ -30,6 +30,7 @@ FATES: Final[tuple[dict[str, Any], ...]] = (
 #: Scripts that no worker and no operator calls by a step of a lane, each with why.
 OTHERS: Final = {
     "confirm": "writes nothing but a time, before each wait for a confirmation",
+    "hold": "said again, it holds reclaiming back from then on",
     "open": "runs by itself on each connection",
 }
 

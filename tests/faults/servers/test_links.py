@@ -38,31 +38,29 @@ def test_a_worker_that_is_cut_off_stops_by_itself_and_others_take_over(
 ) -> None:
     """It begins nothing when its lease may be over, and what it then says of old jobs counts for nothing."""
     stand = Stand(tmp_path, fresh_server, prefix, url=proxy.url, slots=SLOTS)
-    folder = tmp_path / "other"
-    folder.mkdir()
-    other = Stand(folder, fresh_server, prefix, slots=SLOTS)
-    other.runs = stand.runs
-    with stand.worker() as cut_off, other.worker() as worker:
-        (cut_pid,) = cut_off.children()
-        # The producer is on the side of the server.
-        other.publish(200, secs=0.3)
-        wait_until(lambda: len({note.pid for note in stand.runs.starts()}) == 2, what="both at work")
-        begun = time.monotonic()
-        proxy.blackhole()
-        # How long it lasts is the fault itself.
-        time.sleep(leases * LEASE_SECS)
-        proxy.heal()
-        healed = time.monotonic()
-        late = [
-            note
-            for note in stand.runs.starts()
-            if note.pid == cut_pid and begun + LEASE_SECS - MARGIN_SECS + 0.5 < note.at < healed
-        ]
-        assert late == []
-        other.publish(50, secs=0.05)
-        drained = other.drain()
-        assert (cut_off.stop(), worker.stop()) == (0, 0)
-    other.judge(catalogue, bound=SLOTS, drained_secs=drained, note=f"cut off for {leases} leases")
+    with stand.worker() as cut_off:
+        stand.move(fresh_server.url)
+        with stand.worker() as worker:
+            (cut_pid,) = cut_off.children()
+            # The producer is on the side of the server.
+            stand.publish(200, secs=0.3)
+            wait_until(lambda: len({note.pid for note in stand.runs.starts()}) == 2, what="both at work")
+            begun = time.monotonic()
+            proxy.blackhole()
+            # How long it lasts is the fault itself.
+            time.sleep(leases * LEASE_SECS)
+            proxy.heal()
+            healed = time.monotonic()
+            late = [
+                note
+                for note in stand.runs.starts()
+                if note.pid == cut_pid and begun + LEASE_SECS - MARGIN_SECS + 0.5 < note.at < healed
+            ]
+            assert late == []
+            stand.publish(50, secs=0.05)
+            drained = stand.drain()
+            assert (cut_off.stop(), worker.stop()) == (0, 0)
+    stand.judge(catalogue, bound=SLOTS, drained_secs=drained, note=f"cut off for {leases} leases")
 
 
 @pytest.mark.row(43)
