@@ -28,6 +28,8 @@ PAYLOAD_CANARY: Final = "payload-canary-5d2e91"
 _CALL_SIZE: Final = 20
 #: How often a call whose outcome is unknown is repeated, before the producer goes on without ever knowing.
 _REPEATS: Final = 200
+#: Seconds until a call is repeated: a refusal comes at once, and what it is for takes a while to pass.
+_PAUSE_SECS: Final = 0.05
 #: One call in so many is not repeated at all.
 _GIVE_UP: Final = 50
 #: One call in so many makes jobs for later, and for how much later at most.
@@ -99,6 +101,7 @@ class Producer:
             while batch and repeats >= 0:
                 batch = self._enqueue(batch, due)
                 repeats -= 1
+                time.sleep(_PAUSE_SECS if batch else 0.0)
             done += size
             time.sleep(max(begun + done / rate - time.monotonic(), 0.0))
 

@@ -69,8 +69,8 @@ class Scraper(threading.Thread):
         if member.changes != changes:
             return
         if text is None:
-            # Before it has answered once it may not listen yet.
-            if pid in self._last:
+            # Before it has answered once it may not listen yet; one that has ended is the fleet's to judge.
+            if pid in self._last and not member.process.has_ended:
                 self.broken.append(f"{member.name} did not answer within {took:.2f} s: {error}")
             return
         self.took.append(took)
