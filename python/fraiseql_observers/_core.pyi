@@ -7,7 +7,7 @@ import builtins
 from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, TypeAlias, final
 from uuid import UUID
 
 from typing_extensions import disjoint_base
@@ -1189,22 +1189,84 @@ class Queue:
         """Count the dead letters."""
     def dead_count_blocking(self, queues: Sequence[str]) -> int:
         """Do as `dead_count`, without an event loop."""
-    def replay(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> Future[list[bool]]:
+    def dead_letters(
+        self, queues: Sequence[str], *, after: tuple[int, bytes] | None = None, limit: int
+    ) -> Future[tuple[list[JobView], tuple[int, bytes] | None]]:
+        """Read a page of dead letters, the newest first, at a cost that does not grow with their number.
+
+        Args:
+            queues: Where to look.
+            after: What the page before returned as its second value; ``None`` begins with the newest letter, and
+                ``(ms, b"")`` with the newest that died before that time.
+            limit: About how many letters; a page over several shards may be somewhat longer or shorter.
+
+        Returns:
+            The letters, and where the next page begins; ``None`` where this was the last one. Letters that die
+            meanwhile are on none of the pages to come.
+        """
+    def dead_letters_blocking(
+        self, queues: Sequence[str], *, after: tuple[int, bytes] | None = None, limit: int
+    ) -> tuple[list[JobView], tuple[int, bytes] | None]:
+        """Do as `dead_letters`, without an event loop."""
+    def replay(self, letters: Sequence[JobView]) -> Future[list[bool]]:
         """Send dead letters back with a fresh budget of attempts.
 
         Args:
-            letters: Ids, each with its `JobView.died_at`, so that of two operators only one sends it.
-            queues: Where to look.
+            letters: The letters as they were looked at: of two operators who saw the same death only one sends it.
 
         Returns:
             For each whether it was sent back.
         """
-    def replay_blocking(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> list[bool]:
+    def replay_blocking(self, letters: Sequence[JobView]) -> list[bool]:
         """Do as `replay`, without an event loop."""
-    def remove(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> Future[list[bool]]:
-        """Take dead letters away for good; arguments and result as of `replay`."""
-    def remove_blocking(self, letters: Sequence[tuple[UUID, int]], queues: Sequence[str]) -> list[bool]:
+    def remove(self, letters: Sequence[JobView]) -> Future[list[bool]]:
+        """Take dead letters away for good; argument and result as of `replay`."""
+    def remove_blocking(self, letters: Sequence[JobView]) -> list[bool]:
         """Do as `remove`, without an event loop."""
+    def forget(
+        self,
+        queue: str,
+        shard: int,
+        subject: tuple[str, str, str | None],
+        *,
+        look_only: bool,
+        mark: bytes | None = None,
+    ) -> Future[tuple[list[tuple[UUID, str]], bytes | None]]:
+        """Take the jobs of a subject out of one step of a walk over all jobs of a shard that have not ended.
+
+        A job that is there from the first step to the last is met by one of them.
+
+        Args:
+            queue: The name of the queue.
+            shard: The number of the shard.
+            subject: ``("entity", type, id)``, ``("tenant", id, None)`` or ``("user", id, None)``.
+            look_only: Change nothing, say which they are.
+            mark: What the step before returned as its second value.
+
+        Returns:
+            The jobs with the place in which each was: ``pending``, ``suspects``, ``scheduled``, ``parked``,
+            ``running``, ``dead``, or ``blanked`` where only its bytes were replaced. Then where the next step begins,
+            or ``None``.
+
+        Raises:
+            ValueError: If the subject is none.
+        """
+    def forget_records(self, queue: str, shard: int, jobs: Sequence[UUID], *, look_only: bool) -> Future[int]:
+        """Take the records of jobs out of those of finished jobs, or only count them; returns how many there were."""
+    def forget_blocking(
+        self,
+        queue: str,
+        shard: int,
+        subject: tuple[str, str, str | None],
+        *,
+        look_only: bool,
+        mark: bytes | None = None,
+    ) -> tuple[list[tuple[UUID, str]], bytes | None]:
+        """Do as `forget`, without an event loop."""
+    def forget_records_blocking(
+        self, queue: str, shard: int, jobs: Sequence[UUID], *, look_only: bool
+    ) -> int:
+        """Do as `forget_records`, without an event loop."""
     def lane(self, queue: str, shard: int = 0) -> Lane:
         """Give the steps of one shard of a queue, awaited.
 
@@ -1371,6 +1433,9 @@ class Found:
     def crashes(self) -> int:
         """How often a worker was lost while it ran."""
 
+#: A dead letter: member, time of death in ms, bytes, failure, history.
+_Letter: TypeAlias = tuple[bytes, int, bytes | None, bytes | None, bytes | None]
+
 @final
 class Lane:
     """The steps of one shard of a queue as they are, awaited: for the `JobQueue` protocol and for tests.
@@ -1427,6 +1492,25 @@ class Lane:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
     def hold(self) -> Future[int]:
         """Hold reclaiming back for the longest lease; returns until when, in ms."""
+    def letters(
+        self, after: tuple[int, builtins.bytes] | None = None, *, limit: int
+    ) -> Future[tuple[builtins.list[_Letter], tuple[int, builtins.bytes] | None, bool]]:
+        """Read a page of dead letters, the newest first: member, time of death, bytes, failure and history of each.
+
+        Then come the place behind the last one, for the next call, and whether older letters follow.
+        """
+    def erase(self, id: builtins.bytes, payload: builtins.bytes, letter: str | None) -> Future[str]:
+        """Take everything that is kept of a job away, if its bytes are still these; returns where it was."""
+    def records(
+        self, after: builtins.bytes | None, limit: int
+    ) -> Future[builtins.list[tuple[builtins.bytes, builtins.bytes]]]:
+        """Read entries of the records of finished jobs, the oldest first: id, records parted by line feeds."""
+    def redact(
+        self, entry: tuple[builtins.bytes, builtins.bytes], stay: Sequence[builtins.bytes]
+    ) -> Future[bool]:
+        """Put other records in place of those of an entry, if it is still as it was read."""
+    def trim(self) -> Future[int]:
+        """Let the oldest dead letters go where there are too many or they are too old; returns how many went."""
     def rotate(self) -> Future[bool]:
         """Forget the ids that ended long ago, where it is time."""
     def stats(self) -> Future[QueueStats]:
@@ -1491,6 +1575,23 @@ class BlockingLane:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
     def hold(self) -> int:
         """Hold reclaiming back for the longest lease; returns until when, in ms."""
+    def letters(
+        self, after: tuple[int, builtins.bytes] | None = None, *, limit: int
+    ) -> tuple[builtins.list[_Letter], tuple[int, builtins.bytes] | None, bool]:
+        """Read a page of dead letters, the newest first: member, time of death, bytes, failure and history of each.
+
+        Then come the place behind the last one, for the next call, and whether older letters follow.
+        """
+    def erase(self, id: builtins.bytes, payload: builtins.bytes, letter: str | None) -> str:
+        """Take everything that is kept of a job away, if its bytes are still these; returns where it was."""
+    def records(
+        self, after: builtins.bytes | None, limit: int
+    ) -> builtins.list[tuple[builtins.bytes, builtins.bytes]]:
+        """Read entries of the records of finished jobs, the oldest first: id, records parted by line feeds."""
+    def redact(self, entry: tuple[builtins.bytes, builtins.bytes], stay: Sequence[builtins.bytes]) -> bool:
+        """Put other records in place of those of an entry, if it is still as it was read."""
+    def trim(self) -> int:
+        """Let the oldest dead letters go where there are too many or they are too old; returns how many went."""
     def rotate(self) -> bool:
         """Forget the ids that ended long ago, where it is time."""
     def stats(self) -> QueueStats:

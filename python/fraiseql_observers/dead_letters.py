@@ -1,64 +1,28 @@
 """The dead letter queue: jobs that will not run by themselves, for a person to look at, replay or remove.
 
-Every call names a letter by its id *and* its time of death, so two people who act on the same letter act on
+Every call names a letter as it was seen, with its time of death, so two people who act on the same letter act on
 it once, and a letter that was replayed and died again is not touched by a call that meant its first death.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from fraiseql_observers.dead_letter_filter import DeadLetterFilter, DeathReason, ErrorType, milliseconds
+from fraiseql_observers.pace import Pace
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import JobView, Queue
 
+__all__ = ["DeadLetterFilter", "DeadLetterQueue", "DeadLetterStats", "DeathReason", "ErrorType"]
+
 #: Letters asked for in one round trip; the same bound as the default of ``batch_size``.
 PAGE_SIZE = 100
-
-
-class DeathReason(StrEnum):
-    """Why a job will not run by itself any more."""
-
-    #: An attempt failed in a way that no further attempt can mend.
-    PERMANENT_ERROR = "permanent_error"
-    RETRIES_EXHAUSTED = "retries_exhausted"
-    #: It was running each time when a worker was lost.
-    CRASH_LIMIT = "crash_limit"
-    #: What is stored is no job.
-    CORRUPT = "corrupt"
-    #: It lived longer than ``max_age_secs``.
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetterFilter:
-    """Chooses letters; what is ``None`` chooses all.
-
-    Attributes:
-        observer: The name of the rule.
-        reason: Why it died.
-        action_type: ``webhook``, ``function`` and so on.
-    """
-
-    observer: str | None = None
-    reason: DeathReason | None = None
-    action_type: str | None = None
-
-    def accepts(self, letter: JobView) -> bool:
-        """Whether ``letter`` has everything that is asked for; a corrupt one has only a reason."""
-        job = letter.job
-        return (
-            (self.reason is None or letter.reason == self.reason)
-            and (self.observer is None or letter.observer == self.observer)
-            and (self.action_type is None or (job is not None and job.action_type == self.action_type))
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +31,8 @@ class DeadLetterStats:
 
     Attributes:
         total: All letters.
-        by_reason, by_observer, by_action_type: Counts, the largest first; a job enqueued by hand has no rule.
+        by_reason, by_observer, by_action_type, by_error_type: Counts, the largest first; a job enqueued by hand has no
+            rule, and one that died of no attempt has no error type.
         oldest_died_at, newest_died_at: The first and the last death, or ``None`` without letters.
     """
 
@@ -75,6 +40,7 @@ class DeadLetterStats:
     by_reason: Mapping[str, int]
     by_observer: Mapping[str, int]
     by_action_type: Mapping[str, int]
+    by_error_type: Mapping[str, int]
     oldest_died_at: datetime | None
     newest_died_at: datetime | None
 
@@ -103,17 +69,17 @@ class DeadLetterQueue:
         Args:
             offset: How many of the chosen letters to leave out at the start.
             limit: Most letters to return.
-            filter: Which letters to choose; each page is read, so a narrow filter on many letters takes time.
+            filter: Which letters to choose. Pages are read until enough are found, so a narrow filter on many letters
+                takes time; one of times is fast, since letters lie in the order of their deaths.
         """
         if filter is None:
-            return await self._page(offset, limit)
+            return await self._queue.list_jobs("dead_lettered", self._queue_names, offset=offset, limit=limit)
         found: list[JobView] = []
-        async for letter in self._walk():
-            if filter.accepts(letter):
-                found.append(letter)
-                if len(found) == offset + limit:
-                    break
-        return found[offset:]
+        async for letters in self._pages(filter):
+            found += letters
+            if len(found) >= offset + limit:
+                break
+        return found[offset : offset + limit]
 
     async def get(self, job_id: UUID) -> JobView | None:
         """Return the letter with this id, or ``None`` where the job is no dead letter (any more)."""
@@ -124,29 +90,34 @@ class DeadLetterQueue:
         """Return how many letters there are; with a filter this reads all of them, page by page."""
         if filter is None:
             return await self._queue.dead_count(self._queue_names)
-        return sum([filter.accepts(letter) async for letter in self._walk()])
+        return sum([len(letters) async for letters in self._pages(filter)])
 
-    async def stats(self) -> DeadLetterStats:
-        """Count the letters by reason, rule and action type; this reads all of them, page by page."""
+    async def stats(self, filter: DeadLetterFilter | None = None) -> DeadLetterStats:
+        """Count the chosen letters by reason, rule, action type and error type; this reads them page by page."""
         reasons: Counter[str] = Counter()
         observers: Counter[str] = Counter()
         action_types: Counter[str] = Counter()
-        deaths: list[int] = []
-        async for letter in self._walk():
-            reasons[letter.reason or "unknown"] += 1
-            if letter.observer is not None:
-                observers[letter.observer] += 1
-            if letter.job is not None:
-                action_types[letter.job.action_type] += 1
-            if letter.died_at is not None:
-                deaths.append(letter.died_at)
+        error_types: Counter[str] = Counter()
+        newest: int | None = None
+        oldest: int | None = None
+        async for letters in self._pages(filter):
+            for letter in letters:
+                reasons[letter.reason or "unknown"] += 1
+                if letter.observer is not None:
+                    observers[letter.observer] += 1
+                if letter.job is not None:
+                    action_types[letter.job.action_type] += 1
+                if letter.error_type is not None:
+                    error_types[letter.error_type] += 1
+                newest, oldest = newest or letter.died_at, letter.died_at
         return DeadLetterStats(
             total=sum(reasons.values()),
             by_reason=dict(reasons.most_common()),
             by_observer=dict(observers.most_common()),
             by_action_type=dict(action_types.most_common()),
-            oldest_died_at=_instant(min(deaths)) if deaths else None,
-            newest_died_at=_instant(max(deaths)) if deaths else None,
+            by_error_type=dict(error_types.most_common()),
+            oldest_died_at=_instant(oldest),
+            newest_died_at=_instant(newest),
         )
 
     async def replay(self, job_id: UUID) -> bool:
@@ -164,12 +135,14 @@ class DeadLetterQueue:
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Send back every chosen letter that is there when the call starts.
+        """Send back every chosen letter that is there when the call starts; `count` says beforehand how many.
+
+        What is stopped in the middle has sent back a part, and may simply be done again.
 
         Args:
             filter: Which letters to choose; ``None`` means all.
-            rate: Most letters a second, so that a receiver that has just recovered is not flooded; ``None`` is
-                no bound.
+            rate: Most letters a second, spread evenly, so that a receiver that has just recovered is not flooded;
+                ``None`` is no bound.
             on_progress: Told how many have been sent back so far.
 
         Returns:
@@ -178,9 +151,8 @@ class DeadLetterQueue:
         Raises:
             ValueError: If ``rate`` is not positive.
         """
-        if rate is not None and not rate > 0:
-            raise ValueError(f"rate: {rate} letters a second; it must be above 0")
-        return await self._act_on_all(self._queue.replay, filter, rate, on_progress)
+        pace = None if rate is None else Pace(rate)
+        return await self._act_on_all(self._queue.replay, filter, pace, on_progress)
 
     async def remove(self, job_id: UUID) -> bool:
         """Delete one letter for good.
@@ -201,70 +173,53 @@ class DeadLetterQueue:
 
     async def _act_on_one(self, act: _Act, job_id: UUID) -> bool:
         letter = await self.get(job_id)
-        if letter is None or letter.died_at is None:
+        if letter is None:
             return False
-        (done,) = await act([(letter.id, letter.died_at)], self._queue_names)
+        (done,) = await act([letter])
         return done
 
     async def _act_on_all(
         self,
         act: _Act,
-        accepted: DeadLetterFilter | None,
-        rate: float | None,
+        chosen: DeadLetterFilter | None,
+        pace: Pace | None,
         on_progress: Callable[[int], None] | None,
     ) -> int:
-        """Act on the chosen letters page by page, and return on how many.
-
-        What is acted on leaves the list, so the next page starts after what has stayed. A letter that dies
-        meanwhile, perhaps a replayed one, goes to the head of the list; it is newer than the first one seen
-        and left alone, so the walk ends although letters may die as fast as they are replayed.
-        """
-        started = time.monotonic()
-        newest: int | None = None
-        refused: set[tuple[UUID, int]] = set()
-        done = stayed = 0
-        page_size = PAGE_SIZE if rate is None else max(1, min(PAGE_SIZE, int(rate)))
-        while page := await self._page(stayed, page_size):
-            if newest is None:
-                newest = page[0].died_at
-            chosen = [
-                (letter.id, letter.died_at)
-                for letter in page
-                if letter.died_at is not None
-                and (newest is None or letter.died_at <= newest)
-                and (letter.id, letter.died_at) not in refused
-                and (accepted is None or accepted.accepts(letter))
-            ]
-            answers = await act(chosen, self._queue_names) if chosen else []
-            # A letter that was refused has been taken by somebody else, or cannot be acted on. Which of them
-            # it is shows when the same place of the list is read again: what is still there has stayed.
-            refused.update(letter for letter, was_done in zip(chosen, answers, strict=True) if not was_done)
-            done += sum(answers)
-            stayed += len(page) - len(chosen)
-            if on_progress is not None:
-                on_progress(done)
-            if rate is not None:
-                await asyncio.sleep(max(0.0, started + done / rate - time.monotonic()))
+        done = 0
+        step = PAGE_SIZE if pace is None else min(PAGE_SIZE, pace.step)
+        async for letters in self._pages(chosen):
+            for first in range(0, len(letters), step):
+                if pace is not None:
+                    await pace.wait()
+                # A letter that is refused has been taken by somebody else since the page was read.
+                count = sum(await act(letters[first : first + step]))
+                done += count
+                if pace is not None:
+                    pace.took(count)
+                if on_progress is not None:
+                    on_progress(done)
         return done
 
-    async def _page(self, offset: int, limit: int) -> Sequence[JobView]:
-        return await self._queue.list_jobs("dead_lettered", self._queue_names, offset=offset, limit=limit)
+    async def _pages(self, chosen: DeadLetterFilter | None) -> AsyncIterator[Sequence[JobView]]:
+        """Read the chosen letters page by page, the newest first; none comes twice.
 
-    async def _walk(self) -> AsyncIterator[JobView]:
-        """Read all letters, the newest first; one that dies meanwhile may be missed, none comes twice."""
-        seen: set[tuple[UUID, int | None]] = set()
-        offset = 0
-        while page := await self._page(offset, PAGE_SIZE):
-            for letter in page:
-                key = (letter.id, letter.died_at)
-                if key not in seen:
-                    seen.add(key)
-                    yield letter
-            offset += len(page)
+        A page begins behind the last letter of the one before, wherever that is by now, so nothing is left out when
+        letters go meanwhile. One that dies meanwhile, perhaps of a replay, is newer than all that is still to come and
+        left alone: the walk ends although letters may die as fast as they are replayed.
+        """
+        chosen = chosen or DeadLetterFilter()
+        after = None if chosen.until is None else (milliseconds(chosen.until), b"")
+        while True:
+            page, after = await self._queue.dead_letters(self._queue_names, after=after, limit=PAGE_SIZE)
+            letters = [letter for letter in page if chosen.accepts(letter)]
+            if letters:
+                yield letters
+            if after is None or chosen.is_over(after[0]):
+                return
 
 
-_Act = Callable[[list[tuple[UUID, int]], list[str]], Awaitable[list[bool]]]
+_Act = Callable[[Sequence["JobView"]], Awaitable[list[bool]]]
 
 
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, tz=UTC)

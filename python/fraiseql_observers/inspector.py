@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID
+
+from fraiseql_observers.erasure import Eraser, Erasure, Spool, Subject
 
 if TYPE_CHECKING:
     from fraiseql_observers._core import JobView, Queue, QueueStats, ServerFacts
@@ -232,6 +234,32 @@ class Inspector:
             found = await self._queue.cancel(job_id, self._queue_names)
             answers.append(Cancellation(job_id, None if found is None else JobState(found)))
         return answers
+
+    async def erase(
+        self,
+        subject: Subject,
+        *,
+        dry_run: bool = False,
+        spools: Sequence[Spool] = (),
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Erasure:
+        """Erase what the queues hold of an entity, a tenant or a user, or only say what there is.
+
+        Jobs in every state are read page by page and judged by their event; those of the subject are ended, and all
+        that is kept of them is gone. This is repeated until nothing more is found. What the subject's data was sent to,
+        logs, and copies of the server's files are beyond reach.
+
+        Args:
+            subject: Whose data.
+            dry_run: Change nothing.
+            spools: Places outside the queue where jobs of this machine may lie.
+            on_progress: Told how many jobs have been found so far.
+
+        Returns:
+            What was found, place by place, and what may be left.
+        """
+        eraser = Eraser(self._queue, self._queue_names, subject, dry_run, on_progress)
+        return await eraser.run(spools)
 
 
 def _typed(value: object, kind: type[T], default: D) -> T | D:

@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod queue;
 pub mod runtime;
+pub mod subject;
 
 #[cfg(feature = "python")]
 mod python;

@@ -147,16 +147,41 @@ def test_dead_letters_are_sent_back_once(queue: Queue, store: Store) -> None:
     assert ids(letters) == {made.id for made in jobs}
     assert {(view.reason, view.last_error) for view in letters} == {("permanent_error", "boom")}
     assert [view.died_at for view in letters] == sorted((view.died_at or 0 for view in letters), reverse=True)
-    deaths = [(view.id, view.died_at or 0) for view in letters]
-    assert queue.replay_blocking(deaths[:2], QUEUES) == [True, True]
-    assert queue.replay_blocking(deaths[:3], QUEUES) == [False, False, True]
-    assert queue.remove_blocking(deaths, QUEUES) == [False, False, False, True, True]
+    assert queue.replay_blocking(letters[:2]) == [True, True]
+    assert queue.replay_blocking(letters[:3]) == [False, False, True]
+    assert queue.remove_blocking(letters) == [False, False, False, True, True]
     assert queue.dead_count_blocking(QUEUES) == 0
-    view = queue.find_blocking(deaths[0][0], QUEUES)
+    view = queue.find_blocking(letters[0].id, QUEUES)
     assert view is not None
     assert (view.state, view.attempt) == ("pending", 1)
     assert view.replayed_at is not None
-    assert queue.state_blocking(deaths[3][0], QUEUES) == "dead_lettered"
+    assert queue.state_blocking(letters[3].id, QUEUES) == "dead_lettered"
+    assert queue.replay_blocking([view]) == [False], "what is no dead letter is not sent back"
+
+
+def test_letters_of_all_shards_are_one_list_newest_first(queue: Queue, store: Store) -> None:
+    """Page after page, each once, however they are spread."""
+    worker = Worker(queue)
+    for _ in range(5):
+        store(40)
+        store(3, queue="bulk")
+        worker.bury_all()
+    seen: list[JobView] = []
+    after: tuple[int, bytes] | None = None
+    while True:
+        page, after = queue.dead_letters_blocking(QUEUES, after=after, limit=10)
+        assert page, "a page is empty only where there are no letters"
+        seen += page
+        if after is None:
+            break
+    assert len(seen) == len(ids(seen)) == 215
+    places = [(view.died_at or 0, view.id.bytes) for view in seen]
+    assert places == sorted(places, reverse=True)
+    assert {(view.state, view.reason, view.last_error) for view in seen} == {
+        ("dead_lettered", "permanent_error", "boom")
+    }
+    assert queue.replay_blocking(seen) == [True] * 215
+    assert queue.dead_letters_blocking(QUEUES, limit=10) == ([], None)
 
 
 def test_a_dead_letter_that_is_no_job_is_seen_and_taken_away(queue: Queue) -> None:
@@ -171,8 +196,7 @@ def test_a_dead_letter_that_is_no_job_is_seen_and_taken_away(queue: Queue) -> No
     assert view is not None
     assert (view.job, view.raw, view.reason) == (None, b"\xffno job", "corrupt")
     assert view.to_dict()["state"] == "dead_lettered"
-    assert view.died_at is not None
-    assert queue.remove_blocking([(id_, view.died_at)], QUEUES) == [True]
+    assert queue.remove_blocking([view]) == [True]
 
 
 def test_a_parked_job_says_what_it_waits_for(queue: Queue, store: Store) -> None:

@@ -99,6 +99,7 @@ class QueueMachine(BothQueues):
             (1 * dead, self.remove),
             (3 * parked, self.unpark),
             (1, self.rotate),
+            (1 + dead, self.trim),
             (1, self.server_restarts),
             (1, self.clock_jumps),
             (1, self.scripts_are_flushed),
@@ -363,6 +364,11 @@ class QueueMachine(BothQueues):
         late = data.draw(st.sampled_from([0, 0, 1]))
         letters = [(job.member, job.time_ms - late) for job in self.chosen("dead", data)]
         assert self.ask("remove", letters) == self.model.remove(letters)
+
+    def trim(self, data: st.DataObject) -> None:
+        """Let old letters go, perhaps after more than the time that they are kept."""
+        self.pass_time(data.draw(st.sampled_from([0, 0, 31 * 24 * 3600 * 1000]), label="ms"))
+        assert self.ask("trim") == self.model.trim()
 
     def unpark(self, data: st.DataObject) -> None:
         """Move parked jobs on, and ask for one that may not be parked."""

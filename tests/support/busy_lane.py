@@ -8,10 +8,12 @@ from typing import Any
 from redis import Redis
 
 from fraiseql_observers._core import BlockingLane
-from tests.support.lanes import START_MS, TestLane, lane_on_server, member
+from tests.support.lanes import START_MS, TestLane, lane_on_server, member, tag_of
 
 NOW = ("now", 0)
 LATER_MS = START_MS + 40_000
+#: The dead letter is older than any is kept.
+DIED_MS = START_MS - 31 * 24 * 3600 * 1000
 DEAD, PARKED, SCHEDULED, RUNNING, PENDING, SUSPECT = (member(n) for n in range(6))
 
 #: Every step that writes, each with something to do in the lane that `busy_lane` makes.
@@ -34,12 +36,19 @@ STEPS: dict[str, Callable[[BlockingLane], object]] = {
     "cancel a scheduled job": lambda lane: lane.cancel(SCHEDULED),
     "cancel a parked job": lambda lane: lane.cancel(PARKED),
     "cancel a running job": lambda lane: lane.cancel(RUNNING),
-    "replay": lambda lane: lane.replay([(DEAD, START_MS, b"h")]),
-    "remove": lambda lane: lane.remove([(DEAD, START_MS)]),
+    "replay": lambda lane: lane.replay([(DEAD, DIED_MS, b"h")]),
+    "remove": lambda lane: lane.remove([(DEAD, DIED_MS)]),
     "unpark": lambda lane: lane.unpark([PARKED]),
     "bury a parked job": lambda lane: lane.unpark([PARKED], b"f"),
     "hold": lambda lane: lane.hold(),
     "rotate": lambda lane: lane.rotate(),
+    "trim": lambda lane: lane.trim(),
+    "erase a pending job": lambda lane: lane.erase(PENDING[:16], b"{}", "d"),
+    "erase a scheduled job": lambda lane: lane.erase(SCHEDULED[:16], b"{}", "d"),
+    "erase a running job": lambda lane: lane.erase(RUNNING[:16], b"{}", "d"),
+    "erase a dead letter": lambda lane: lane.erase(DEAD[:16], b"{}", "d"),
+    "blank a pending job": lambda lane: lane.erase(PENDING[:16], b"{}", None),
+    "redact": lambda lane: [lane.redact(entry, []) for entry in lane.records(None, 10)],
 }
 
 
@@ -79,6 +88,7 @@ def busy_lane(url: str, redis: Redis, prefix: str) -> TestLane:
     take("alive", 9, RUNNING)
     steps.enqueue([(SCHEDULED, ("after", 1), b"{}"), (PENDING, NOW, b"{}")])
     lane.pass_time(1)
+    redis.zadd(f"{tag_of(prefix)}:dead", {DEAD: DIED_MS})
     return lane
 
 

@@ -15,6 +15,8 @@ Verdict = tuple[str, int]
 
 #: Crashes count together within this time.
 CRASH_WINDOW_MS = 72 * 3600 * 1000
+#: The longest that a dead letter is kept.
+DEAD_LETTER_MAX_AGE_MS = 30 * 24 * 3600 * 1000
 #: The most lost incarnations that one turn names.
 MOST_LOST = 4
 
@@ -304,6 +306,19 @@ class QueueModel:
         over = max(0, len(dead) - self.bounds.dead_letter_max)
         for oldest in dead[: min(over, 2 * self.bounds.batch_size)]:
             self._end(oldest, "trimmed")
+
+    def trim(self) -> int:
+        """Let the oldest dead letters go; returns how many went."""
+        dead = sorted(self.in_place("dead"), key=lambda job: (job.time_ms, job.member))
+        bound = 2 * self.bounds.batch_size
+        oldest_kept_ms = self.now_ms - DEAD_LETTER_MAX_AGE_MS
+        old = sum(1 for job in dead if job.time_ms <= oldest_kept_ms)
+        many = len(dead) - self.bounds.dead_letter_max
+        gone = max(0, min(max(many, old), bound))
+        for oldest in dead[:gone]:
+            self._end(oldest, "trimmed")
+        self.count("trimmed_by_age", min(old, bound))
+        return gone
 
     def replay(self, letters: list[tuple[bytes, int, bytes]]) -> list[bool]:
         """Send dead letters back."""

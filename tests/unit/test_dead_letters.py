@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 
-from fraiseql_observers.dead_letters import PAGE_SIZE, DeadLetterFilter, DeadLetterQueue, DeathReason
+from fraiseql_observers.dead_letters import (
+    PAGE_SIZE,
+    DeadLetterFilter,
+    DeadLetterQueue,
+    DeathReason,
+    ErrorType,
+)
 
 T = TypeVar("T")
 
@@ -24,6 +30,11 @@ def of(store: Store) -> DeadLetterQueue:
 def run(call: Coroutine[object, object, T]) -> T:
     """Make one call on an event loop of its own."""
     return asyncio.run(call)
+
+
+def at_ms(milliseconds: int) -> datetime:
+    """Return an instant by the time of the wire."""
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Letter:
     died_at: int | None
     job: Job | None = field(default_factory=Job)
     reason: str | None = "permanent_error"
+    error_type: str | None = "permanent"
+    last_error: str | None = "HTTP 400 from x"
     ended: str | None = None
     id: UUID = field(default_factory=uuid4)
 
@@ -59,6 +72,9 @@ class Store:
         self.removed: list[UUID] = []
         #: Called before each change, for what others do meanwhile.
         self.meanwhile: Callable[[], None] = lambda: None
+        #: How many letters each change was asked for, and how many pages were read.
+        self.calls: list[int] = []
+        self.pages = 0
         #: Letters that cannot be sent back.
         self.stuck: set[UUID] = set()
 
@@ -75,25 +91,40 @@ class Store:
         """Return a letter by its id."""
         return next((letter for letter in self.letters if letter.id == job_id), None)
 
-    async def replay(self, views: list[tuple[UUID, int]], queues: list[str]) -> list[bool]:
+    async def dead_letters(
+        self, queues: list[str], *, after: tuple[int, bytes] | None, limit: int
+    ) -> tuple[list[Letter], tuple[int, bytes] | None]:
+        """Return a page, and where the next one begins."""
+        assert queues == ["default"]
+        self.pages += 1
+        older = [letter for letter in self.letters if after is None or place_of(letter) < after]
+        page = older[:limit]
+        return page, place_of(page[-1]) if len(older) > limit else None
+
+    async def replay(self, letters: Sequence[Letter]) -> list[bool]:
         """Take letters out, as a replay does."""
-        return self._take(views, self.replayed)
+        return self._take(letters, self.replayed)
 
-    async def remove(self, views: list[tuple[UUID, int]], queues: list[str]) -> list[bool]:
+    async def remove(self, letters: Sequence[Letter]) -> list[bool]:
         """Take letters out, as a removal does."""
-        return self._take(views, self.removed)
+        return self._take(letters, self.removed)
 
-    def _take(self, views: Sequence[tuple[UUID, int]], taken: list[UUID]) -> list[bool]:
+    def _take(self, letters: Sequence[Letter], taken: list[UUID]) -> list[bool]:
         self.meanwhile()
+        self.calls.append(len(letters))
         answers = []
-        for key in views:
-            found = [letter for letter in self.letters if (letter.id, letter.died_at) == key]
-            is_there = bool(found) and key[0] not in self.stuck
+        for letter in letters:
+            is_there = letter in self.letters and letter.id not in self.stuck
             if is_there:
-                self.letters.remove(found[0])
-                taken.append(key[0])
+                self.letters.remove(letter)
+                taken.append(letter.id)
             answers.append(is_there)
         return answers
+
+
+def place_of(letter: Letter) -> tuple[int, bytes]:
+    """Say where a letter lies among the others."""
+    return letter.died_at or 0, letter.id.bytes
 
 
 def letters(count: int) -> list[Letter]:
@@ -117,6 +148,12 @@ def test_replay_all_sends_back_every_letter_of_many_pages() -> None:
         (DeadLetterFilter(reason=DeathReason.CORRUPT), {4}),
         (DeadLetterFilter(action_type="function"), {2, 3}),
         (DeadLetterFilter(observer="moved", action_type="function"), {2}),
+        (DeadLetterFilter(error_type=ErrorType.TIMEOUT), {3}),
+        (DeadLetterFilter(text="TIMED out"), {3}),
+        (DeadLetterFilter(text="http 400", observer="moved"), {1, 2}),
+        (DeadLetterFilter(since=at_ms(2)), {2, 3, 4}),
+        (DeadLetterFilter(until=at_ms(2)), {1}),
+        (DeadLetterFilter(since=at_ms(2), until=at_ms(4)), {2, 3}),
         (DeadLetterFilter(), {1, 2, 3, 4}),
     ],
 )
@@ -124,12 +161,17 @@ def test_a_filter_chooses_what_is_acted_on(chosen: DeadLetterFilter, expected: s
     """Everything that is given must agree; a corrupt letter has no job and so only a reason."""
     moved = Letter(died_at=1, job=Job(observer="moved"))
     both = Letter(died_at=2, job=Job(observer="moved", action_type="function"))
-    by_hand = Letter(died_at=3, job=Job(observer=None, action_type="function"))
-    corrupt = Letter(died_at=4, job=None, reason="corrupt")
+    by_hand = Letter(
+        died_at=3,
+        job=Job(observer=None, action_type="function"),
+        error_type="timeout",
+        last_error="timed out after 60 s",
+    )
+    corrupt = Letter(died_at=4, job=None, reason="corrupt", error_type=None, last_error=None)
     store = Store([corrupt, by_hand, both, moved])
     dead = of(store)
     assert {letter.died_at for letter in run(dead.list(filter=chosen))} == expected
-    assert run(dead.count(chosen)) == len(expected)
+    assert run(dead.count(chosen)) == run(dead.stats(chosen)).total == len(expected)
     assert run(dead.clear(chosen)) == len(expected)
     assert {letter.died_at for letter in store.letters} == {1, 2, 3, 4} - expected
 
@@ -168,12 +210,38 @@ def test_a_letter_that_cannot_be_sent_back_does_not_stop_the_others() -> None:
     assert store.letters == stuck
 
 
-def test_a_rate_spreads_the_letters_over_time() -> None:
-    """Twenty letters at a hundred a second take at least the time of twenty."""
+def test_a_range_of_times_is_read_and_nothing_else() -> None:
+    """The walk begins at its end and stops at its start, however many letters there are."""
+    store = Store(letters(20 * PAGE_SIZE))
+    dead = of(store)
+    chosen = DeadLetterFilter(since=at_ms(1_000), until=at_ms(1_000 + PAGE_SIZE))
+    assert run(dead.count(chosen)) == PAGE_SIZE
+    assert store.pages <= 2
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "named"),
+    [
+        (datetime(2026, 1, 1), None, "since"),  # noqa: DTZ001  # that is the mistake
+        (None, datetime(2026, 1, 1), "until"),  # noqa: DTZ001  # that is the mistake
+        (at_ms(5), at_ms(5), "since"),
+        (at_ms(5), at_ms(5).astimezone(timezone(timedelta(hours=2))), "since"),
+    ],
+)
+def test_times_that_choose_nothing_are_refused(
+    since: datetime | None, until: datetime | None, named: str
+) -> None:
+    """A time without a zone would mean another one elsewhere."""
+    with pytest.raises(ValueError, match=named):
+        DeadLetterFilter(since=since, until=until)
+
+
+def test_a_rate_makes_many_small_calls() -> None:
+    """Letters go out evenly, not a page at a time."""
     store = Store(letters(20))
-    started = time.monotonic()
     assert run(of(store).replay_all(rate=100)) == 20
-    assert time.monotonic() - started >= 0.2
+    assert store.calls == [10, 10]
+    assert run(of(Store(letters(1))).replay_all(rate=0.001)) == 1
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
@@ -208,12 +276,13 @@ def test_list_pages_with_and_without_a_filter() -> None:
 
 def test_stats_count_by_reason_rule_and_type() -> None:
     """Each letter counts once, the largest group first."""
-    store = Store([Letter(died_at=3_000, job=None, reason="corrupt"), *letters(2)])
+    store = Store([Letter(died_at=3_000, job=None, reason="corrupt", error_type=None), *letters(2)])
     stats = run(of(store).stats())
     assert stats.total == 3
     assert list(stats.by_reason.items()) == [("permanent_error", 2), ("corrupt", 1)]
     assert stats.by_observer == {"order_shipped": 2}
     assert stats.by_action_type == {"webhook": 2}
+    assert stats.by_error_type == {"permanent": 2}
     assert stats.oldest_died_at is not None
     assert stats.newest_died_at is not None
     assert (stats.newest_died_at - stats.oldest_died_at).total_seconds() == pytest.approx(2.999)

@@ -1,4 +1,4 @@
-//! Tending: parked jobs that can go on or have become too old, and ids that may be forgotten.
+//! Tending: parked jobs that can go on or have become too old, dead letters and ids that may be forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,30 +20,33 @@ const PAGE: usize = 200;
 
 /// The tend task.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut offset = 0;
+    // How many parked jobs of each lane have been looked at since its first one was.
+    let mut offsets = vec![0; shared.lanes.len()];
     while !shared.stopping() {
-        for lane in &shared.lanes {
+        for (lane, offset) in shared.lanes.iter().zip(&mut offsets) {
             // What fails is tried again in the next pass; whether the queue answers is noted by the other tasks.
-            if let Ok(seen) = tend(&shared, &lane.lane, offset).await {
-                offset = if seen < PAGE { 0 } else { offset + PAGE };
+            if let Ok(left) = tend(&shared, &lane.lane, *offset).await {
+                *offset = left.map_or(0, |left| *offset + left);
             }
         }
         tokio::select! {
             () = sleep(INTERVAL) => {}
-            () = shared.rules_changed.notified() => offset = 0,
+            () = shared.rules_changed.notified() => offsets.fill(0),
             () = shared.until_stopping() => {}
         }
     }
 }
 
-async fn tend(shared: &Shared, lane: &Lane, offset: usize) -> Result<usize, QueueError> {
+/// Tends a lane. Returns how many jobs of a full page of parked ones stay parked, or nothing where that was the last page.
+async fn tend(shared: &Shared, lane: &Lane, offset: usize) -> Result<Option<usize>, QueueError> {
     shared.engine.rotate(lane).await?;
+    shared.engine.trim(lane).await?;
     let parked = shared
         .engine
         .list(lane, Listing::Parked, offset, PAGE)
         .await?;
     if parked.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let members: Vec<Member> = parked.iter().map(|job| job.member).collect();
     let bytes = shared.engine.bytes_of(lane, &members).await?;
@@ -67,6 +70,7 @@ async fn tend(shared: &Shared, lane: &Lane, offset: usize) -> Result<usize, Queu
             old.push((job.member, label));
         }
     }
+    let leaving = known.len() + old.len();
     for chunk in known.chunks(shared.engine.options().batch_size) {
         shared.engine.unpark(lane, chunk, None).await?;
     }
@@ -85,7 +89,7 @@ async fn tend(shared: &Shared, lane: &Lane, offset: usize) -> Result<usize, Queu
             }
         }
     }
-    Ok(parked.len())
+    Ok((parked.len() == PAGE).then(|| PAGE - leaving))
 }
 
 impl Shared {

@@ -5,24 +5,76 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use uuid::Uuid;
 
-use super::convert::uuid;
+use super::convert::{uuid, uuid_to_py};
 use super::stats::{PyServerFacts, PyStats};
 use super::view::PyJobView;
 use crate::job::JobState;
-use crate::queue::Stats;
+use crate::queue::dead_letters::LetterPage;
 use crate::queue::facts::ServerFacts;
+use crate::queue::forget::ForgottenPage;
 use crate::queue::view::JobView;
+use crate::queue::{LetterMark, Stats};
+use crate::subject::Subject;
 
 pub fn id_from_py(id: &Bound<'_, PyAny>) -> PyResult<uuid::Uuid> {
     uuid(id).ok_or_else(|| PyTypeError::new_err("id: not a UUID"))
 }
 
-pub fn letters_from_py(letters: Vec<(Bound<'_, PyAny>, i64)>) -> PyResult<Vec<(uuid::Uuid, i64)>> {
-    letters
+/// The views that Python gives back: what they were when they were looked at.
+pub fn views_from_py(views: Vec<Bound<'_, PyJobView>>) -> Vec<JobView> {
+    views
         .into_iter()
-        .map(|(id, died_at_ms)| Ok((id_from_py(&id)?, died_at_ms)))
+        .map(|view| view.get().view().clone())
         .collect()
+}
+
+/// A mark as Python has it: a time of death in ms, and an entry.
+pub type MarkFromPy = (i64, Vec<u8>);
+
+pub fn mark_from_py(mark: Option<MarkFromPy>) -> Option<LetterMark> {
+    mark.map(|(died_at_ms, entry)| LetterMark { died_at_ms, entry })
+}
+
+pub fn mark_to_py<'py>(
+    py: Python<'py>,
+    mark: Option<&LetterMark>,
+) -> Option<(i64, Bound<'py, PyBytes>)> {
+    mark.map(|mark| (mark.died_at_ms, PyBytes::new(py, &mark.entry)))
+}
+
+pub fn letters_to_py(py: Python<'_>, page: LetterPage) -> PyResult<Py<PyAny>> {
+    let next = mark_to_py(py, page.next.as_ref());
+    (views_to_py(py, page.letters)?, next).into_py_any(py)
+}
+
+/// A subject: `("entity", type, id)`, `("tenant", id, None)` or `("user", id, None)`.
+pub type SubjectFromPy = (String, String, Option<String>);
+
+pub fn subject_from_py(subject: SubjectFromPy) -> PyResult<Subject> {
+    match (subject.0.as_str(), subject.1, subject.2) {
+        ("entity", entity_type, Some(entity_id)) => Ok(Subject::Entity {
+            entity_type,
+            entity_id: Uuid::parse_str(&entity_id)
+                .map_err(|error| PyValueError::new_err(format!("entity_id: {error}")))?,
+        }),
+        ("tenant", tenant, None) => Ok(Subject::Tenant(tenant)),
+        ("user", user, None) => Ok(Subject::User(user)),
+        _ => Err(PyValueError::new_err(
+            "a subject is an entity with type and id, a tenant or a user",
+        )),
+    }
+}
+
+pub fn forgotten_to_py(py: Python<'_>, page: ForgottenPage) -> PyResult<Py<PyAny>> {
+    let found = PyList::empty(py);
+    for (id, place) in page.found {
+        found.append((uuid_to_py(py, id)?, place.as_str()))?;
+    }
+    let next = page.next.map(|mark| PyBytes::new(py, &mark));
+    (found, next).into_py_any(py)
 }
 
 pub fn state_from_py(state: &str) -> PyResult<JobState> {

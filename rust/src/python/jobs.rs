@@ -6,13 +6,15 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::calls::{
-    facts_to_py, id_from_py, letters_from_py, state_from_py, state_to_py, stats_to_py, to_py,
-    view_to_py, views_to_py,
+    SubjectFromPy, facts_to_py, forgotten_to_py, id_from_py, letters_to_py, mark_from_py,
+    state_from_py, state_to_py, stats_to_py, subject_from_py, to_py, view_to_py, views_from_py,
+    views_to_py,
 };
 use super::enqueueing::enqueueing;
 use super::job::{PyJob, check_queue_name};
 use super::lane::{PyBlockingLane, PyLane};
 use super::queue::PyEngine;
+use super::view::PyJobView;
 use super::waiting::{Answer, awaited, blocking};
 use crate::queue::facts::ServerFacts;
 use crate::queue::overview::Overview;
@@ -271,13 +273,46 @@ impl PyQueue {
         blocking(py, async move { overview.dead_count().await }, to_py, drop)
     }
 
+    #[pyo3(signature = (queues, *, after = None, limit))]
+    fn dead_letters<'py>(
+        &self,
+        py: Python<'py>,
+        queues: Vec<String>,
+        after: Option<(i64, Vec<u8>)>,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, after) = (self.overview(py, queues)?, mark_from_py(after));
+        awaited(
+            py,
+            async move { overview.letters(after, limit).await },
+            letters_to_py,
+            drop,
+        )
+    }
+
+    #[pyo3(signature = (queues, *, after = None, limit))]
+    fn dead_letters_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        queues: Vec<String>,
+        after: Option<(i64, Vec<u8>)>,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, after) = (self.overview(py, queues)?, mark_from_py(after));
+        blocking(
+            py,
+            async move { overview.letters(after, limit).await },
+            letters_to_py,
+            drop,
+        )
+    }
+
     fn replay<'py>(
         &self,
         py: Python<'py>,
-        letters: Vec<(Bound<'py, PyAny>, i64)>,
-        queues: Vec<String>,
+        letters: Vec<Bound<'py, PyJobView>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        let (overview, letters) = (self.overview(py, Vec::new())?, views_from_py(letters));
         awaited(
             py,
             async move { overview.replay(&letters).await },
@@ -289,10 +324,9 @@ impl PyQueue {
     fn replay_blocking<'py>(
         &self,
         py: Python<'py>,
-        letters: Vec<(Bound<'py, PyAny>, i64)>,
-        queues: Vec<String>,
+        letters: Vec<Bound<'py, PyJobView>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        let (overview, letters) = (self.overview(py, Vec::new())?, views_from_py(letters));
         blocking(
             py,
             async move { overview.replay(&letters).await },
@@ -304,10 +338,9 @@ impl PyQueue {
     fn remove<'py>(
         &self,
         py: Python<'py>,
-        letters: Vec<(Bound<'py, PyAny>, i64)>,
-        queues: Vec<String>,
+        letters: Vec<Bound<'py, PyJobView>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        let (overview, letters) = (self.overview(py, Vec::new())?, views_from_py(letters));
         awaited(
             py,
             async move { overview.remove(&letters).await },
@@ -319,16 +352,91 @@ impl PyQueue {
     fn remove_blocking<'py>(
         &self,
         py: Python<'py>,
-        letters: Vec<(Bound<'py, PyAny>, i64)>,
-        queues: Vec<String>,
+        letters: Vec<Bound<'py, PyJobView>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (overview, letters) = (self.overview(py, queues)?, letters_from_py(letters)?);
+        let (overview, letters) = (self.overview(py, Vec::new())?, views_from_py(letters));
         blocking(
             py,
             async move { overview.remove(&letters).await },
             to_py,
             drop,
         )
+    }
+
+    #[pyo3(signature = (queue, shard, subject, *, look_only, mark = None))]
+    fn forget<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        shard: u16,
+        subject: SubjectFromPy,
+        look_only: bool,
+        mark: Option<Vec<u8>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, lane) = (self.overview(py, Vec::new())?, self.lane(queue, shard)?);
+        let subject = subject_from_py(subject)?;
+        let forget = async move {
+            overview
+                .forget(&lane, &subject, look_only, mark.as_deref())
+                .await
+        };
+        awaited(py, forget, forgotten_to_py, drop)
+    }
+
+    #[pyo3(signature = (queue, shard, jobs, *, look_only))]
+    fn forget_records<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        shard: u16,
+        jobs: Vec<Bound<'py, PyAny>>,
+        look_only: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, lane) = (self.overview(py, Vec::new())?, self.lane(queue, shard)?);
+        let jobs = jobs
+            .into_iter()
+            .map(|id| id_from_py(&id))
+            .collect::<PyResult<_>>()?;
+        let forget = async move { overview.forget_records(&lane, &jobs, look_only).await };
+        awaited(py, forget, to_py, drop)
+    }
+
+    #[pyo3(signature = (queue, shard, subject, *, look_only, mark = None))]
+    fn forget_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        shard: u16,
+        subject: SubjectFromPy,
+        look_only: bool,
+        mark: Option<Vec<u8>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, lane) = (self.overview(py, Vec::new())?, self.lane(queue, shard)?);
+        let subject = subject_from_py(subject)?;
+        let forget = async move {
+            overview
+                .forget(&lane, &subject, look_only, mark.as_deref())
+                .await
+        };
+        blocking(py, forget, forgotten_to_py, drop)
+    }
+
+    #[pyo3(signature = (queue, shard, jobs, *, look_only))]
+    fn forget_records_blocking<'py>(
+        &self,
+        py: Python<'py>,
+        queue: &str,
+        shard: u16,
+        jobs: Vec<Bound<'py, PyAny>>,
+        look_only: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (overview, lane) = (self.overview(py, Vec::new())?, self.lane(queue, shard)?);
+        let jobs = jobs
+            .into_iter()
+            .map(|id| id_from_py(&id))
+            .collect::<PyResult<_>>()?;
+        let forget = async move { overview.forget_records(&lane, &jobs, look_only).await };
+        blocking(py, forget, to_py, drop)
     }
 
     /// The steps of one lane, awaited.

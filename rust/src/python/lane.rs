@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use super::calls::{MarkFromPy, mark_from_py};
 use super::leases::{PyFound, PyTurn};
 use super::queue::PyEngine;
 use super::stats::PyStats;
@@ -252,6 +253,75 @@ macro_rules! lane {
             fn hold<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let (engine, lane) = self.parts(py)?;
                 $wait(py, async move { engine.hold(&lane).await }, to_py, drop)
+            }
+
+            #[pyo3(signature = (after = None, *, limit))]
+            fn letters<'py>(
+                &self,
+                py: Python<'py>,
+                after: Option<MarkFromPy>,
+                limit: usize,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let ((engine, lane), after) = (self.parts(py)?, mark_from_py(after));
+                $wait(
+                    py,
+                    async move { engine.letters(&lane, after.as_ref(), limit).await },
+                    steps::letters_to_py,
+                    drop,
+                )
+            }
+
+            fn erase<'py>(
+                &self,
+                py: Python<'py>,
+                id: [u8; 16],
+                payload: Vec<u8>,
+                letter: Option<char>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let ((engine, lane), id) = (self.parts(py)?, uuid::Uuid::from_bytes(id));
+                let priority = letter.map(steps::priority).transpose()?;
+                $wait(
+                    py,
+                    async move { engine.erase(&lane, id, &payload, priority).await },
+                    |py, erased| erased.as_str().into_py_any(py),
+                    drop,
+                )
+            }
+
+            fn records<'py>(
+                &self,
+                py: Python<'py>,
+                after: Option<Vec<u8>>,
+                limit: usize,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let (engine, lane) = self.parts(py)?;
+                $wait(
+                    py,
+                    async move { engine.records(&lane, after.as_deref(), limit).await },
+                    steps::entries_to_py,
+                    drop,
+                )
+            }
+
+            fn redact<'py>(
+                &self,
+                py: Python<'py>,
+                entry: (Vec<u8>, Vec<u8>),
+                stay: Vec<Vec<u8>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let (engine, lane) = self.parts(py)?;
+                let (entry, stay) = steps::redaction(entry, stay);
+                $wait(
+                    py,
+                    async move { engine.redact(&lane, &entry, &stay).await },
+                    to_py,
+                    drop,
+                )
+            }
+
+            fn trim<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                let (engine, lane) = self.parts(py)?;
+                $wait(py, async move { engine.trim(&lane).await }, to_py, drop)
             }
 
             fn rotate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

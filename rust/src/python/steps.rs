@@ -5,9 +5,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use super::calls::mark_to_py;
 use crate::queue::{
-    Ack, AckOutcome, Beat, Cancelled, Due, Listed, Listing, Member, Nack, NewJob, Reclaimed,
-    Source, Token, Verdict,
+    Ack, AckOutcome, Beat, Cancelled, Due, Letters, Listed, Listing, Member, Nack, NewJob,
+    Priority, Reclaimed, RecordEntry, Source, Token, Verdict,
 };
 
 /// A job: its member, when it is due (`("now", 0)`, `("after", ms)`, `("at", ms)`), its bytes.
@@ -166,6 +167,51 @@ pub fn listed_to_py(py: Python<'_>, listed: Vec<Listed>) -> PyResult<Py<PyAny>> 
     let list = PyList::empty(py);
     for entry in listed {
         list.append((PyBytes::new(py, entry.member.as_bytes()), entry.time_ms))?;
+    }
+    Ok(list.into_any().unbind())
+}
+
+/// Letters as tuples of member, time of death in ms, bytes, failure and history; the mark of the last; whether more follow.
+pub fn letters_to_py(py: Python<'_>, page: Letters) -> PyResult<Py<PyAny>> {
+    let letters = PyList::empty(py);
+    for letter in page.letters {
+        letters.append((
+            PyBytes::new(py, letter.member.as_bytes()),
+            letter.died_at_ms,
+            letter.bytes.map(|bytes| PyBytes::new(py, &bytes)),
+            letter.failure.map(|bytes| PyBytes::new(py, &bytes)),
+            letter.history.map(|bytes| PyBytes::new(py, &bytes)),
+        ))?;
+    }
+    (letters, mark_to_py(py, page.last.as_ref()), page.more).into_py_any(py)
+}
+
+pub fn priority(letter: char) -> PyResult<Priority> {
+    u8::try_from(letter)
+        .ok()
+        .and_then(Priority::from_letter)
+        .ok_or_else(|| PyValueError::new_err("a priority letter is one of c, h, d, l"))
+}
+
+/// An entry of records, and those that are to stay.
+pub fn redaction(
+    (id, records): (Vec<u8>, Vec<u8>),
+    stay: Vec<Vec<u8>>,
+) -> (RecordEntry, Vec<bytes::Bytes>) {
+    let entry = RecordEntry {
+        id: id.into(),
+        records: records.into(),
+    };
+    (entry, stay.into_iter().map(Into::into).collect())
+}
+
+pub fn entries_to_py(py: Python<'_>, entries: Vec<RecordEntry>) -> PyResult<Py<PyAny>> {
+    let list = PyList::empty(py);
+    for entry in entries {
+        list.append((
+            PyBytes::new(py, &entry.id),
+            PyBytes::new(py, &entry.records),
+        ))?;
     }
     Ok(list.into_any().unbind())
 }

@@ -21,6 +21,13 @@ impl From<JobView> for PyJobView {
     }
 }
 
+impl PyJobView {
+    /// What it shows.
+    pub const fn view(&self) -> &JobView {
+        &self.view
+    }
+}
+
 #[pymethods]
 impl PyJobView {
     #[getter]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::durability::Proof;
 use super::facts::ServerFacts;
 use super::{
-    Ack, AckOutcome, Beat, Cancelled, Durability, Found, Incarnation, Lane, LaneOptions, Listed,
-    Listing, Member, MemoryQueue, Nack, NewJob, QueueError, Reclaimed, RedisQueue, Source, Stats,
-    Stored, Token, Turn,
+    Ack, AckOutcome, Beat, Cancelled, Durability, Erased, Found, Incarnation, Lane, LaneOptions,
+    LetterMark, Letters, Listed, Listing, Member, MemoryQueue, Nack, NewJob, Priority, QueueError,
+    Reclaimed, RecordEntry, RedisQueue, ScannedJobs, Source, Stats, Stored, Token, Turn,
 };
 
 /// A queue on a server or in this process; the steps are the same.
@@ -73,6 +73,18 @@ impl Engine {
         fn stats() -> Stats;
         /// A page of jobs.
         fn list(listing: Listing, offset: usize, limit: usize) -> Vec<Listed>;
+        /// Dead letters behind a mark, or from the newest on, with all that is kept of each.
+        fn letters(after: Option<&LetterMark>, limit: usize) -> Letters;
+        /// Lets the oldest dead letters go where there are too many or they are too old; returns how many went.
+        fn trim() -> u64;
+        /// Some of the jobs that have not ended, in no order, and where to go on.
+        fn scan(mark: Option<&[u8]>) -> ScannedJobs;
+        /// Takes away everything that is kept of a job, if its bytes are still these.
+        fn erase(id: uuid::Uuid, bytes: &[u8], priority: Option<Priority>) -> Erased;
+        /// Entries of the records of finished jobs behind another one, the oldest first.
+        fn records(after: Option<&[u8]>, limit: usize) -> Vec<RecordEntry>;
+        /// Puts other records in place of those of an entry, if it is still as it was read.
+        fn redact(entry: &RecordEntry, stay: &[bytes::Bytes]) -> bool;
         /// The bytes of jobs, in the order of the members.
         fn bytes_of(members: &[Member]) -> Vec<Option<bytes::Bytes>>;
         /// The newest records of finished jobs, the newest first.

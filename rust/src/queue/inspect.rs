@@ -4,10 +4,7 @@ use bytes::Bytes;
 
 use super::redis::RedisQueue;
 use super::scripts::Script;
-use super::{
-    Ending, Found, Incarnation, Lane, Listed, Listing, Member, Place, Priority, QueueError, Stats,
-    reply,
-};
+use super::{Ending, Found, Incarnation, Lane, Member, Place, Priority, QueueError, Stats, reply};
 
 impl RedisQueue {
     /// Where a job is, and what is known of it.
@@ -156,78 +153,6 @@ impl RedisQueue {
         })
     }
 
-    /// A page of jobs.
-    ///
-    /// # Errors
-    ///
-    /// See [`QueueError`].
-    pub async fn list(
-        &self,
-        lane: &Lane,
-        listing: Listing,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<Listed>, QueueError> {
-        let step = self.ready(lane).await?;
-        let k = &step.keys;
-        let mut listed = Vec::new();
-        let wanted = offset + limit;
-        match listing {
-            Listing::Pending => {
-                for key in k.pending.iter().chain([&k.suspects]) {
-                    if listed.len() >= wanted {
-                        break;
-                    }
-                    let mut command = redis::cmd("LRANGE");
-                    command
-                        .arg(key)
-                        .arg(listed.len().cast_signed() - wanted.cast_signed())
-                        .arg(-1);
-                    let page = reply::stored_members(self.read(&step, &command).await?)?;
-                    listed.extend(
-                        page.into_iter()
-                            .rev()
-                            .map(|member| Listed { member, time_ms: 0 }),
-                    );
-                }
-            }
-            Listing::Running => {
-                for incarnation in self.incarnations(&step).await? {
-                    let mut command = redis::cmd("HKEYS");
-                    command.arg(k.running(&incarnation));
-                    let held = reply::stored_members(self.read(&step, &command).await?)?;
-                    listed.extend(held.into_iter().map(|member| Listed { member, time_ms: 0 }));
-                }
-            }
-            Listing::Scheduled | Listing::Parked | Listing::Dead => {
-                let key = match listing {
-                    Listing::Scheduled => &k.scheduled,
-                    Listing::Parked => &k.parked,
-                    _ => &k.dead,
-                };
-                let mut command = redis::cmd(if listing == Listing::Dead {
-                    "ZREVRANGE"
-                } else {
-                    "ZRANGE"
-                });
-                command
-                    .arg(key)
-                    .arg(0)
-                    .arg(wanted.cast_signed() - 1)
-                    .arg("WITHSCORES");
-                for (entry, score) in reply::pairs(self.read(&step, &command).await?)? {
-                    if let Ok(member) = reply::member(entry) {
-                        listed.push(Listed {
-                            member,
-                            time_ms: reply::int(&score)?,
-                        });
-                    }
-                }
-            }
-        }
-        Ok(listed.into_iter().skip(offset).take(limit).collect())
-    }
-
     /// The bytes of jobs, in the order of the ids; nothing where there are none.
     ///
     /// # Errors
@@ -286,7 +211,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 17] = [
+const COUNTERS: [&str; 19] = [
     "enqueued",
     "completed",
     "retried",
@@ -297,6 +222,8 @@ const COUNTERS: [&str; 17] = [
     "removed",
     "replayed",
     "trimmed",
+    "trimmed_by_age",
+    "erased",
     "logged",
     "parked",
     "unparked",

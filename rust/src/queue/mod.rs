@@ -5,15 +5,20 @@
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
 mod confirm;
+pub mod dead_letters;
 pub mod durability;
 mod endpoint;
 pub mod engine;
+mod erase;
 pub mod error;
 pub mod facts;
+pub mod forget;
 pub mod gather;
 mod inspect;
 pub mod keys;
+mod letters;
 pub mod link;
+mod listing;
 mod member;
 pub mod memory;
 mod operate;
@@ -36,7 +41,10 @@ pub use engine::Engine;
 pub use error::QueueError;
 pub use member::{Incarnation, Lane, Member, Priority};
 pub use memory::MemoryQueue;
-pub use place::{Cancelled, Ending, Found, Listed, Listing, Place, Stats};
+pub use place::{
+    Cancelled, Ending, Erased, Found, Letter, LetterMark, Letters, Listed, Listing, Place,
+    RecordEntry, ScannedJobs, Stats,
+};
 pub use redis::RedisQueue;
 pub use step::{
     Ack, AckOutcome, Beat, Due, Lease, Nack, NewJob, Reclaimed, Source, Standing, Stored, Token,
@@ -67,6 +75,10 @@ pub struct LaneOptions {
 
 /// Crashes count together only within this time: 72 hours, in ms.
 pub const CRASH_WINDOW_MS: u64 = 72 * 3600 * 1000;
+
+/// How long a dead letter is kept at most: 30 days, in ms. Longer than a person is away; what is still wanted after that
+/// has to be kept elsewhere.
+pub const DEAD_LETTER_MAX_AGE_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Most bytes that one call carries in either direction, one job at least.
 pub const MAX_CALL_BYTES: usize = 4 << 20;

@@ -118,73 +118,7 @@ impl Overview {
         }
     }
 
-    /// How many dead letters there are.
-    ///
-    /// # Errors
-    ///
-    /// See [`QueueError`].
-    pub async fn dead_count(&self) -> Result<u64, QueueError> {
-        let mut dead = 0;
-        for lane in self.lanes() {
-            dead += self.engine.stats(&lane).await?.dead;
-        }
-        Ok(dead)
-    }
-
-    /// Sends dead letters back, each given by its id and time of death in ms. Says which were sent: the others are no
-    /// dead letters any more, or died again since.
-    ///
-    /// # Errors
-    ///
-    /// See [`QueueError`]; letters before the one that failed have been sent.
-    pub async fn replay(&self, letters: &[(Uuid, i64)]) -> Result<Vec<bool>, QueueError> {
-        let mut replayed = Vec::with_capacity(letters.len());
-        for (id, died_at_ms) in letters {
-            let Some((view, member)) = self.letter(*id, *died_at_ms).await? else {
-                replayed.push(false);
-                continue;
-            };
-            let mut history = view.history;
-            // By the queue's clock, which also says when the job will be too old.
-            history.replayed(self.engine.stats(&view.lane).await?.now_ms);
-            let letter = [(member, *died_at_ms, history.pack())];
-            replayed.extend(self.engine.replay(&view.lane, &letter).await?);
-        }
-        Ok(replayed)
-    }
-
-    /// Takes dead letters away for good, each given by its id and time of death in ms. Says which were taken.
-    ///
-    /// # Errors
-    ///
-    /// See [`QueueError`]; letters before the one that failed have been taken.
-    pub async fn remove(&self, letters: &[(Uuid, i64)]) -> Result<Vec<bool>, QueueError> {
-        let mut removed = Vec::with_capacity(letters.len());
-        for (id, died_at_ms) in letters {
-            let Some((view, member)) = self.letter(*id, *died_at_ms).await? else {
-                removed.push(false);
-                continue;
-            };
-            removed.extend(
-                self.engine
-                    .remove(&view.lane, &[(member, *died_at_ms)])
-                    .await?,
-            );
-        }
-        Ok(removed)
-    }
-
-    async fn letter(
-        &self,
-        id: Uuid,
-        died_at_ms: i64,
-    ) -> Result<Option<(JobView, super::Member)>, QueueError> {
-        let view = self.look(id).await?;
-        let dead = view.filter(|view| view.died_at() == Some(died_at_ms));
-        Ok(dead.and_then(|view| view.member.map(|member| (view, member))))
-    }
-
-    fn lanes(&self) -> impl Iterator<Item = Lane> {
+    pub(super) fn lanes(&self) -> impl Iterator<Item = Lane> {
         let shards = self.shards;
         self.queues.iter().flat_map(move |queue| {
             (0..shards).map(move |shard| Lane {
@@ -222,12 +156,13 @@ impl Overview {
         limit: usize,
     ) -> Result<Vec<JobView>, QueueError> {
         let mut listed = Vec::new();
+        // One list alone is read where the page is; of several, everything before it may be on any of them.
+        let alone = self.queues.len() == 1 && self.shards == 1 && listings.len() == 1;
+        let skipped = if alone { offset } else { 0 };
+        let wanted = offset.saturating_add(limit) - skipped;
         for lane in self.lanes() {
             for listing in listings {
-                let page = self
-                    .engine
-                    .list(&lane, *listing, 0, offset.saturating_add(limit))
-                    .await?;
+                let page = self.engine.list(&lane, *listing, skipped, wanted).await?;
                 listed.extend(
                     page.into_iter()
                         .map(|entry| (lane.clone(), *listing, entry)),
@@ -238,7 +173,7 @@ impl Overview {
             Listing::Dead => entry.time_ms.saturating_neg(),
             _ => entry.time_ms,
         });
-        self.views(listed.into_iter().skip(offset).take(limit))
+        self.views(listed.into_iter().skip(offset - skipped).take(limit))
             .await
     }
 

@@ -113,6 +113,112 @@ pub enum Listing {
     Dead,
 }
 
+/// A dead letter, with all that is kept of it.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Its id and priority.
+    pub member: Member,
+    /// When it died, in ms.
+    pub died_at_ms: i64,
+    /// Its bytes.
+    pub bytes: Option<bytes::Bytes>,
+    /// Why it died.
+    pub failure: Option<bytes::Bytes>,
+    /// Its packed history.
+    pub history: Option<bytes::Bytes>,
+}
+
+/// A place among the dead letters, between two of them: behind this entry. The greater mark is that of the newer letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LetterMark {
+    /// When it died, in ms.
+    pub died_at_ms: i64,
+    /// The entry, or nothing for the place behind all that died at that time or later.
+    pub entry: Vec<u8>,
+}
+
+/// A page of dead letters, the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    /// The letters.
+    pub letters: Vec<Letter>,
+    /// Where the page ends; nothing where it is empty.
+    pub last: Option<LetterMark>,
+    /// Whether older ones follow.
+    pub more: bool,
+}
+
+/// Some of the jobs of a lane that have not ended.
+#[derive(Clone, Debug, Default)]
+pub struct ScannedJobs {
+    /// Their ids and bytes.
+    pub jobs: Vec<(uuid::Uuid, bytes::Bytes)>,
+    /// Where to go on; nothing at the end.
+    pub next: Option<Vec<u8>>,
+}
+
+/// One call's records of finished jobs, as they are stored.
+#[derive(Clone, Debug)]
+pub struct RecordEntry {
+    /// Its id, which grows from entry to entry.
+    pub id: bytes::Bytes,
+    /// The records, with a line feed between them.
+    pub records: bytes::Bytes,
+}
+
+/// Where a job was that was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Erased {
+    /// Ready to be leased.
+    Pending,
+    /// Ready to be leased alone.
+    Suspects,
+    /// Waiting for its time.
+    Scheduled,
+    /// Waiting for a worker that can run it.
+    Parked,
+    /// Leased: its effect may have happened.
+    Running,
+    /// Among the dead letters.
+    Dead,
+    /// Pending with bytes that are no job: they are replaced, and a worker will bury what is left.
+    Blanked,
+    /// Nowhere, or its bytes were others by then; nothing was done.
+    Gone,
+}
+
+impl Erased {
+    const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Suspects,
+        Self::Scheduled,
+        Self::Parked,
+        Self::Running,
+        Self::Dead,
+        Self::Blanked,
+        Self::Gone,
+    ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Suspects => "suspects",
+            Self::Scheduled => "scheduled",
+            Self::Parked => "parked",
+            Self::Running => "running",
+            Self::Dead => "dead",
+            Self::Blanked => "blanked",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The place of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|place| place.as_str() == name)
+    }
+}
+
 /// How many jobs are where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -131,8 +237,8 @@ pub struct Stats {
     /// Dead letters.
     pub dead: u64,
     /// Counters since the lane began: enqueued, completed, retried, dead, released, reclaimed, cancelled, removed, replayed,
-    /// trimmed, logged, parked, unparked, orphans, `mended_number`, `clock_jumps`.
-    /// What never happened is absent.
+    /// trimmed, `trimmed_by_age` (a part of those), logged, erased (a part of cancelled and removed), parked, unparked,
+    /// orphans, `mended_number`, `clock_jumps`. What never happened is absent.
     pub counters: Vec<(String, i64)>,
     /// Incarnations, with who they are (JSON) and when their lease runs out.
     pub workers: Vec<(Incarnation, String, i64)>,

@@ -28,19 +28,26 @@ pub enum Script {
     Rotate,
     Stats,
     Hold,
+    Letters,
+    Trim,
+    Erase,
+    Redact,
 }
 
 impl Script {
     /// Whether a call may simply be made again where its connection was lost, which shows only when it is next used:
     /// what changes nothing, and beat and open, of which the second says what the first has said.
     const fn may_run_twice(self) -> bool {
-        matches!(self, Self::Find | Self::Stats | Self::Beat | Self::Open)
+        matches!(
+            self,
+            Self::Find | Self::Stats | Self::Letters | Self::Beat | Self::Open
+        )
     }
 }
 
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
-const FILES: [(Script, &str); 19] = [
+const FILES: [(Script, &str); 23] = [
     (Script::Open, include_str!("../scripts/open.lua")),
     (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
     (Script::Confirm, include_str!("../scripts/confirm.lua")),
@@ -60,6 +67,10 @@ const FILES: [(Script, &str); 19] = [
     (Script::Rotate, include_str!("../scripts/rotate.lua")),
     (Script::Stats, include_str!("../scripts/stats.lua")),
     (Script::Hold, include_str!("../scripts/hold.lua")),
+    (Script::Letters, include_str!("../scripts/letters.lua")),
+    (Script::Trim, include_str!("../scripts/trim.lua")),
+    (Script::Erase, include_str!("../scripts/erase.lua")),
+    (Script::Redact, include_str!("../scripts/redact.lua")),
 ];
 
 /// The server's clock, read once a call: it may move within a script on older servers.

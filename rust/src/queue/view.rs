@@ -4,7 +4,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::record::{Failure, FinishedJob, History, Outcome};
-use super::{Ending, Found, Lane, Member, Place};
+use super::{Ending, Found, Lane, Letter, Member, Place};
 use crate::job::{Decoded, Job, JobState};
 
 /// One job, at one moment.
@@ -61,6 +61,19 @@ impl JobView {
             crashes: found.crashes,
             finished: None,
         })
+    }
+
+    /// A dead letter, from a page of them.
+    pub fn of_letter(lane: &Lane, letter: Letter) -> Option<Self> {
+        let found = Found {
+            place: Place::Dead(letter.died_at_ms),
+            member: Some(letter.member),
+            bytes: letter.bytes,
+            history: letter.history,
+            failure: letter.failure,
+            crashes: 0,
+        };
+        Self::of(lane, letter.member.id(), found)
     }
 
     /// A finished job of which only the record is left.

@@ -104,18 +104,9 @@ local function entomb(keys, meta, id, how)
   redis.call('HSET', keys[3 + epoch], id, how)
 end
 
--- Puts a job among the dead letters, then lets the oldest go where there are more than `max`, at most
--- `bound` of them in one call. dead: {dead, failures, jobs, history, crashes}, tombs as in `entomb`.
-local function bury(dead, tombs, meta, now, member, failure, max, bound)
-  redis.call('ZADD', dead[1], now, member)
-  redis.call('HSET', dead[2], id_of(member), failure)
-  redis.call('HDEL', dead[5], id_of(member))
-  tally(meta, 'dead', 1)
-  local over = math.min(redis.call('ZCARD', dead[1]) - max, bound)
-  if over <= 0 then
-    return
-  end
-  local oldest = redis.call('ZPOPMIN', dead[1], over)
+-- Lets the `count` oldest dead letters go; their ids stay known. dead, tombs as in `bury`.
+local function let_go(dead, tombs, meta, count)
+  local oldest = redis.call('ZPOPMIN', dead[1], count)
   for i = 1, #oldest, 2 do
     local id = id_of(oldest[i])
     redis.call('HDEL', dead[2], id)
@@ -124,6 +115,19 @@ local function bury(dead, tombs, meta, now, member, failure, max, bound)
     entomb(tombs, meta, id, 't')
   end
   tally(meta, 'trimmed', #oldest / 2)
+end
+
+-- Puts a job among the dead letters, then lets the oldest go where there are more than `max`, at most
+-- `bound` of them in one call. dead: {dead, failures, jobs, history, crashes}, tombs as in `entomb`.
+local function bury(dead, tombs, meta, now, member, failure, max, bound)
+  redis.call('ZADD', dead[1], now, member)
+  redis.call('HSET', dead[2], id_of(member), failure)
+  redis.call('HDEL', dead[5], id_of(member))
+  tally(meta, 'dead', 1)
+  local over = math.min(redis.call('ZCARD', dead[1]) - max, bound)
+  if over > 0 then
+    let_go(dead, tombs, meta, over)
+  end
 end
 
 -- Appends the records of finished jobs to the stream of recent ones and drops the oldest entries, so that never more

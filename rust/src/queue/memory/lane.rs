@@ -15,8 +15,10 @@ pub(super) const MAX_TOKENS: usize = 4;
 /// One call's records of finished jobs.
 #[derive(Debug)]
 pub(super) struct Records {
+    /// Grows from entry to entry.
+    pub(super) number: u64,
     pub(super) at_ms: i64,
-    pub(super) records: Vec<Bytes>,
+    pub(super) lines: Vec<Bytes>,
 }
 
 /// The state of one lane; each field is a key of the server's layout.
@@ -41,6 +43,7 @@ pub(super) struct LaneState {
     pub(super) ended: [HashMap<Uuid, Ending>; 2],
     pub(super) ghosts: HashMap<Member, u64>,
     pub(super) recent: VecDeque<Records>,
+    pub(super) next_record: u64,
     pub(super) tokens: usize,
     pub(super) counters: BTreeMap<&'static str, i64>,
     pub(super) run_id: u64,
@@ -72,6 +75,7 @@ impl LaneState {
             ended: Default::default(),
             ghosts: HashMap::new(),
             recent: VecDeque::new(),
+            next_record: 0,
             tokens: 0,
             counters: BTreeMap::new(),
             run_id,
@@ -151,12 +155,13 @@ impl LaneState {
         self.crashes.remove(&member.id());
         self.count("dead", 1);
         let max = usize::try_from(options.dead_letter_max).unwrap_or(usize::MAX);
-        let over = self
-            .dead
-            .len()
-            .saturating_sub(max)
-            .min(2 * options.batch_size);
-        for _ in 0..over {
+        let over = self.dead.len().saturating_sub(max);
+        self.let_go(over.min(2 * options.batch_size));
+    }
+
+    /// Lets so many of the oldest dead letters go; their ids stay known.
+    pub(super) fn let_go(&mut self, count: usize) {
+        for _ in 0..count {
             let Some(oldest) = self.dead.pop_first() else {
                 break;
             };
@@ -166,21 +171,24 @@ impl LaneState {
             self.history.remove(&id);
             self.entomb(id, Ending::Trimmed);
         }
-        self.count("trimmed", over);
+        self.count("trimmed", count);
     }
 
     /// Keeps the records of finished jobs and drops the oldest that are too many or too old.
     pub(super) fn record(&mut self, now_ms: i64, mut records: Vec<Bytes>, options: &LaneOptions) {
         let max = usize::try_from(options.completed_retention_max).unwrap_or(usize::MAX);
-        let mut total: usize = self.recent.iter().map(|entry| entry.records.len()).sum();
+        let mut total: usize = self.recent.iter().map(|entry| entry.lines.len()).sum();
         // An entry holds one job at least, so that a call has to drop as many entries as it adds jobs, at most.
         let most_dropped = records.len() + 2;
         records.drain(..records.len().saturating_sub(max));
         if !records.is_empty() && options.completed_retention_ms > 0 {
             total += records.len();
+            let number = self.next_record;
+            self.next_record += 1;
             self.recent.push_back(Records {
+                number,
                 at_ms: now_ms,
-                records,
+                lines: records,
             });
         }
         for _ in 0..most_dropped {
@@ -194,7 +202,7 @@ impl LaneState {
             if total <= max && young {
                 break;
             }
-            total -= oldest.records.len();
+            total -= oldest.lines.len();
             self.recent.pop_front();
         }
     }

@@ -1,7 +1,9 @@
 //! The queue in this process: the same steps as the scripts take, under one lock, gone with the process.
 
+mod erase;
 mod lane;
 mod lease;
+mod list;
 mod operate;
 mod ranked;
 mod store;

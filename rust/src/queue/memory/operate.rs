@@ -1,10 +1,9 @@
-//! What operators see and do: dead letters, parked jobs, lists and counts.
+//! What operators do: dead letters, parked jobs, counts.
 
 use bytes::Bytes;
 
 use super::lane::LaneState;
-use super::ranked::Ranked;
-use crate::queue::{Ending, Lane, Listed, Listing, Member, MemoryQueue, QueueError, Stats};
+use crate::queue::{Ending, Lane, Member, MemoryQueue, QueueError, Stats};
 
 impl MemoryQueue {
     /// Sends dead letters back: member, time of death in ms, history from now on.
@@ -139,42 +138,6 @@ impl MemoryQueue {
         }))
     }
 
-    /// A page of jobs.
-    ///
-    /// # Errors
-    ///
-    /// None; the server's queue has them.
-    pub fn list(
-        &self,
-        lane: &Lane,
-        listing: Listing,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<Listed>, QueueError> {
-        Ok(self.step(lane, |state, _| {
-            let untimed = |member: &Member| Listed {
-                member: *member,
-                time_ms: 0,
-            };
-            let timed = |(member, time_ms): (&Member, i64)| Listed {
-                member: *member,
-                time_ms,
-            };
-            let page = |listed: &mut dyn Iterator<Item = Listed>| {
-                listed.skip(offset).take(limit).collect()
-            };
-            match listing {
-                Listing::Pending => {
-                    page(&mut Self::entries(&state.pending, &state.suspects).map(untimed))
-                }
-                Listing::Scheduled => page(&mut state.scheduled.iter().map(timed)),
-                Listing::Parked => page(&mut state.parked.iter().map(timed)),
-                Listing::Dead => page(&mut state.dead.iter().rev().map(timed)),
-                Listing::Running => page(&mut running(&state.leases, state).map(untimed)),
-            }
-        }))
-    }
-
     /// The bytes of jobs, in the order of the members; nothing where there are none.
     ///
     /// # Errors
@@ -204,21 +167,10 @@ impl MemoryQueue {
                 .recent
                 .iter()
                 .rev()
-                .flat_map(|entry| entry.records.iter().rev());
+                .flat_map(|entry| entry.lines.iter().rev());
             newest.take(limit).cloned().collect()
         }))
     }
-}
-
-/// Jobs that are leased, by the incarnations in the order in which their leases run out.
-fn running<'a>(
-    leases: &'a Ranked<crate::queue::Incarnation>,
-    state: &'a LaneState,
-) -> impl Iterator<Item = &'a Member> {
-    leases
-        .iter()
-        .filter_map(|(name, _)| state.running.get(name))
-        .flat_map(indexmap::IndexMap::keys)
 }
 
 impl LaneState {

@@ -1,7 +1,5 @@
 //! Storing jobs, ending them by hand, and forgetting the ids of those that ended.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
 use crate::queue::{
@@ -173,17 +171,6 @@ impl MemoryQueue {
             state.ended[state.epoch].clear();
             true
         }))
-    }
-
-    /// The list entries of all pending jobs, ghosts included, the next first.
-    pub(super) fn entries<'a>(
-        pending: &'a [VecDeque<Member>; 4],
-        suspects: &'a VecDeque<Member>,
-    ) -> impl Iterator<Item = &'a Member> {
-        pending
-            .iter()
-            .chain([suspects])
-            .flat_map(|list| list.iter().rev())
     }
 }
 
