@@ -104,6 +104,13 @@ METRICS: Final = (
         "server_unfit",
         "1 while the server keeps jobs less safely than it must, or than when the worker started; else 0.",
     ),
+    Declaration(
+        "job_dlq_trimmed",
+        "gauge",
+        (),
+        "trimmed",
+        "Dead letters that have left because there were too many or they were too old, since the queue began.",
+    ),
 )
 
 

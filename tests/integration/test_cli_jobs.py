@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,6 +18,7 @@ import pytest
 from tests.support.command import COMMAND, Ended, run_here, write_config
 from tests.support.failing_worker import fail_jobs
 from tests.support.server import ServerProcess
+from tests.support.wait import wait_until
 
 #: Two rules on two queues: one acts at once, the other an hour later.
 RULES = """
@@ -186,6 +190,73 @@ def test_replay_all_chooses_by_rule_and_reason(queue: Queue) -> None:
     done = queue.run("dlq", "replay", "--all", "--observer", "now", "--rate", "100")
     assert (done.code, done.out) == (0, "replayed 3 dead letters\n")
     assert queue.ask("status")["pending"] == 3
+
+
+def test_letters_are_chosen_by_error_text_and_time(queue: Queue) -> None:
+    """The same words choose for every command."""
+    ids = queue.die(2, "HTTP 400 from x")
+    (letter, _) = queue.ask("dlq", "list")
+    died_at = datetime.fromtimestamp(letter["died_at"] / 1000, tz=UTC).isoformat(timespec="milliseconds")
+    for chosen in (
+        ["--error", "permanent"],
+        ["--text", "http 400"],
+        ["--since", "1h"],
+        ["--since", "2020-01-01", "--until", "2100-01-01T00:00:00+02:00"],
+    ):
+        assert queue.ids("dlq", "list", *chosen) == ids
+        assert queue.ask("dlq", "stats", *chosen)["total"] == 2
+    for other in (["--error", "timeout"], ["--text", "500"], ["--until", "1h"], ["--since", "2100-01-01"]):
+        assert queue.ids("dlq", "list", *other) == []
+        assert queue.ask("dlq", "replay", "--all", *other) == {"replayed": 0}
+        assert queue.ask("dlq", "remove", "--all", "--yes", *other) == {"removed": 0}
+    assert queue.ids("dlq", "list", "--since", died_at)[0] == ids[0]
+    assert ids[0] not in queue.ids("dlq", "list", "--until", died_at)
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(queue: Queue) -> None:
+    """For one, for many, and for a removal, which does not even ask."""
+    first, second = queue.die(2)
+    unknown = str(uuid4())
+    done = queue.run("dlq", "replay", "--dry-run", first, unknown)
+    assert done.code == 1
+    assert done.out == f"{first}: would be replayed\n{unknown}: not replayed, since it is no dead letter\n"
+    assert queue.run("dlq", "replay", "--all", "--dry-run").out == "2 dead letters would be replayed\n"
+    assert queue.ask("dlq", "replay", "--all", "--dry-run", "--reason", "expired") == {"would_be_replayed": 0}
+    assert queue.ask("dlq", "clear", "--dry-run") == {"would_be_removed": 2}
+    assert queue.ask("dlq", "remove", "--dry-run", second) == [{"id": second, "would_be_removed": True}]
+    assert queue.ids("dlq", "list") == [first, second]
+
+
+def test_stats_of_dead_letters_are_for_people_too(queue: Queue) -> None:
+    """How many of what, and since when."""
+    queue.die(3)
+    shown = queue.run("dlq", "stats").out
+    for part in ("dead letters\t3\n", "permanent_error\t3\n", "now\t3\n", "log\t3\n", "permanent\t3\n"):
+        assert part in shown
+    found = queue.ask("dlq", "stats")
+    assert (found["total"], found["by_reason"]) == (3, {"permanent_error": 3})
+    assert found["oldest_died_at"] <= found["newest_died_at"]
+
+
+def test_a_rate_is_kept_and_what_was_stopped_is_told(queue: Queue) -> None:
+    """A replay that a person stops has done a part, says how much, and may be done again."""
+    queue.die(40)
+    started = time.monotonic()
+    assert queue.ask("dlq", "replay", "--all", "--observer", "later", "--rate", "1") == {"replayed": 0}
+    process = subprocess.Popen(
+        [*COMMAND, "dlq", "replay", "--all", "--rate", "10", "--config", queue.config],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: queue.ask("status")["pending"] >= 3, deadline_secs=30, what="three letters sent back")
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    sent = int(queue.ask("status")["pending"])
+    assert 3 <= sent < 40
+    assert sent <= 10 * (time.monotonic() - started) + 2
+    assert f"replayed {sent} of 40 before this ended" in told.decode()
+    assert process.returncode != 0
+    assert queue.ask("dlq", "replay", "--all") == {"replayed": 40 - sent}
 
 
 def test_removed_letters_are_gone(queue: Queue) -> None:

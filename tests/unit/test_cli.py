@@ -21,6 +21,7 @@ COMMANDS = (
     ["publish"],
     ["explain"],
     ["status"],
+    ["erase"],
     ["jobs", "show"],
     ["jobs", "list"],
     ["jobs", "cancel"],
@@ -29,6 +30,7 @@ COMMANDS = (
     ["dlq", "replay"],
     ["dlq", "remove"],
     ["dlq", "clear"],
+    ["dlq", "stats"],
     ["config", "check"],
 )
 ID = "0192f3a0-5a0e-7c1e-9c55-3f6f6f0e7a11"
@@ -41,6 +43,7 @@ ARGUMENTS = {
     "replay": [ID],
     "remove": [ID],
     "clear": ["--yes"],
+    "erase": ["--tenant", "acme", "--dry-run"],
 }
 
 GOOD = """
@@ -118,6 +121,21 @@ def test_a_mistyped_word_is_answered_with_what_was_meant(
         ["dlq", "replay"],
         ["dlq", "replay", ID, "--all"],
         ["dlq", "replay", ID, "--rate", "3"],
+        ["dlq", "replay", ID, "--since", "1h"],
+        ["erase"],
+        ["erase", "--tenant", ""],
+        ["erase", "--tenant", "a", "--user", "b"],
+        ["erase", "--entity", "Order"],
+        ["erase", "--entity", "Order:12", "--dry-run"],
+        ["dlq", "remove"],
+        ["dlq", "remove", ID, "--all"],
+        ["dlq", "remove", ID, "--error", "timeout"],
+        ["dlq", "list", "--error", "retries_exhausted"],
+        ["dlq", "list", "--since", "yesterday"],
+        ["dlq", "list", "--since", "2026-11-24T10:00:00"],
+        ["dlq", "list", "--since", "2026-13-01"],
+        ["dlq", "list", "--until", "-1h"],
+        ["dlq", "list", "--since", "2026-11-24", "--until", "2026-11-24T00:00:00Z"],
         ["dlq", "replay", ID, "--observer", "x"],
         ["dlq", "replay", "--all", "--rate", "0"],
         ["config", "check", "a.toml", "b.toml"],

@@ -64,8 +64,10 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_job_queue_depth",
         "fraiseql_observer_job_dlq_items",
         "fraiseql_observer_queue_server_unfit",
+        "fraiseql_observer_job_dlq_trimmed",
     }
-    text = render_text(families(COUNTERS, {"pending": 1, "dead": 2, "server_unfit": 0}, BOUNDS)).decode()
+    gauges = {"pending": 1, "dead": 2, "server_unfit": 0, "trimmed": 3}
+    text = render_text(families(COUNTERS, gauges, BOUNDS)).decode()
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} == names
     assert len(METRICS) == len(names)
 

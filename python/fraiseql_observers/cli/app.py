@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fraiseql_observers.cli import check, dead_letters, explain, jobs, publish, status, worker
+from fraiseql_observers.cli import check, dead_letters, erase, explain, jobs, publish, status, worker
 from fraiseql_observers.cli.failure import ExitCode, exit_code
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.errors import ObserversError
@@ -28,6 +28,7 @@ app.command("worker")(worker.run_worker)
 app.command("publish")(publish.publish)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("erase")(erase.erase)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(check.app, name="config")

@@ -66,7 +66,7 @@ class Assembly:
             await asyncio.to_thread(self._connection.ensure)
 
     async def read_gauges(self) -> dict[str, int]:
-        """Ask the queue how many jobs are pending, and how many are dead letters.
+        """Ask the queue how many jobs are pending, how many are dead letters, and how many of these have left.
 
         All queues count that the configuration knows, so that every worker shows the same.
 
@@ -75,7 +75,11 @@ class Assembly:
         """
         answers = await asyncio.gather(*(self.queue.stats(name) for name in self._queue_names))
         shards = [shard for answer in answers for shard in answer]
-        return {"pending": sum(s.pending for s in shards), "dead": sum(s.dead for s in shards)}
+        return {
+            "pending": sum(s.pending for s in shards),
+            "dead": sum(s.dead for s in shards),
+            "trimmed": sum(s.counters.get("trimmed", 0) for s in shards),
+        }
 
     def reload(self) -> ConfiguredRules:
         """Read the observers again and return them; the caller puts them to use.
