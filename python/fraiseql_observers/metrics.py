@@ -87,6 +87,13 @@ METRICS: Final = (
         "Retries that have been scheduled.",
     ),
     Declaration(
+        "outcomes_refused_total",
+        "counter",
+        (),
+        "outcomes_refused",
+        "Results of jobs that the queue has refused; they are kept, hold their slots, and are tried again.",
+    ),
+    Declaration(
         "clock_jumps_total",
         "counter",
         (),

@@ -87,6 +87,7 @@ pub struct Counters {
     reclaimed: AtomicU64,
     lease_lost: AtomicU64,
     clock_jumps: AtomicU64,
+    outcomes_refused: AtomicU64,
     actions: [PerAction; ACTION_TYPES.len()],
 }
 
@@ -164,6 +165,11 @@ impl Counters {
         self.lease_lost.fetch_add(1, Relaxed);
     }
 
+    /// Counts an outcome that the queue has refused by itself; it is kept and tried again.
+    pub fn outcome_refused(&self) {
+        self.outcomes_refused.fetch_add(1, Relaxed);
+    }
+
     /// Counts a jump of the queue's clock.
     pub fn clock_jumped(&self) {
         self.clock_jumps.fetch_add(1, Relaxed);
@@ -210,6 +216,7 @@ impl Counters {
             "duration": duration,
             "reclaimed": self.reclaimed.load(Relaxed),
             "lease_lost": self.lease_lost.load(Relaxed),
+            "outcomes_refused": self.outcomes_refused.load(Relaxed),
             "clock_jumps": self.clock_jumps.load(Relaxed),
         })
         .to_string()

@@ -160,7 +160,7 @@ class Child:
         """Say once that this process should be replaced, as soon as that is decided."""
         if runner.ending is Ending.REPLACE and not self._is_leaving:
             self._is_leaving = True
-            self._link.report(ReportKind.LEAVING, reason=self._reason, jobs=runner.started)
+            self._link.report(ReportKind.LEAVING, reason=self._reason or runner.why, jobs=runner.started)
 
     def _obey(self, order: Order, argument: str) -> None:
         match order:

@@ -75,6 +75,8 @@ class Runner:
         self._ending: asyncio.Future[Ending] = self._loop.create_future()
         self._hurry = asyncio.Event()
         self._warned_at: dict[str, float] = {}
+        #: Why the process should be replaced, where the feed itself is the reason.
+        self.why = ""
 
     def start(self) -> None:
         """Start to lease and to run jobs."""
@@ -155,6 +157,10 @@ class Runner:
                 self._loop.call_later(SUSPECTS_LINGER_SECS, self._end_without_suspects, self.started)
             case "queue_up" | "queue_fit" | "reclaimed":
                 logger.info("%s", notice)
+            case "gone_quiet":
+                self.why = notice.partition(": ")[2]
+                if self.end(Ending.REPLACE):
+                    logger.error("the feed of this process has gone quiet: %s", self.why)
             case "queue_refused":
                 if self.end(Ending.REFUSED):
                     logger.error("%s", notice)

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::job::Cause;
 use super::shared::Shared;
+use super::unheld::{self, Looks};
 
 /// Pause before a beat is tried again that found no answer.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -14,6 +15,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// The beat task; one lane after the other, since a beat takes a fraction of a millisecond.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut pause = shared.options.lease_duration / 3;
+    let mut looks = vec![Looks::default(); shared.lanes.len()];
     while !shared.closed() {
         tokio::select! {
             () = sleep(pause) => {}
@@ -21,8 +23,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.until_closed() => return,
         }
         pause = shared.options.lease_duration / 3;
-        for place in 0..shared.lanes.len() {
-            if !beat(&shared, place).await {
+        for (place, looks) in looks.iter_mut().enumerate() {
+            if !beat(&shared, place, looks).await {
                 pause = AGAIN;
             }
         }
@@ -38,7 +40,7 @@ async fn any_beat_now(shared: &Shared) {
 }
 
 /// Renews the lease of one lane; false where there was no answer.
-async fn beat(shared: &Shared, place: usize) -> bool {
+async fn beat(shared: &Shared, place: usize, looks: &mut Looks) -> bool {
     let lane = &shared.lanes[place];
     let (incarnation, joined, heard) = {
         let mut identity = lane.identity();
@@ -70,9 +72,6 @@ async fn beat(shared: &Shared, place: usize) -> bool {
         return true;
     }
     lane.renewed(&incarnation, sent_at);
-    if beat.cancelled.is_empty() {
-        return true;
-    }
     let running: Vec<_> = shared
         .inner()
         .held
@@ -85,9 +84,14 @@ async fn beat(shared: &Shared, place: usize) -> bool {
             shared.tell_to_stop(job, Cause::Cancelled);
         }
     }
-    let mut identity = lane.identity();
-    if identity.incarnation == incarnation {
-        identity.heard.extend(beat.cancelled);
+    {
+        let mut identity = lane.identity();
+        if identity.incarnation == incarnation {
+            identity.heard.extend(beat.cancelled);
+        }
+    }
+    if let Err(error) = unheld::reconcile(shared, place, &incarnation, beat.held, looks).await {
+        shared.note_health(Err(&error));
     }
     true
 }

@@ -42,6 +42,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut watching = false;
     while !shared.stopping() {
         if shared.unfit() {
+            shared.signs().round_at = Instant::now();
             tokio::select! {
                 () = shared.fit_again.notified() => {}
                 () = sleep(LONGEST_PAUSE) => {}
@@ -49,6 +50,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             continue;
         }
+        shared.signs().round_at = Instant::now();
         let mut round = Round::default();
         let mut failed = false;
         for step in 0..shared.lanes.len() {
@@ -68,6 +70,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             continue;
         }
         pause = FIRST_PAUSE;
+        note_idleness(&shared, &round);
         match shared.options.source {
             Source::Pending if round.suspects > 0 => shared.notice("suspects_waiting"),
             Source::Suspects if round.suspects == 0 && round.leased == 0 => {
@@ -79,6 +82,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
     shared.settled.store(true, Relaxed);
     shared.quiet.notify_waiters();
+}
+
+/// Notes since when jobs wait beside free slots without one being leased.
+fn note_idleness(shared: &Shared, round: &Round) {
+    let is_idle = round.waiting && round.leased == 0 && wanted(shared) > 0;
+    let mut signs = shared.signs();
+    if is_idle {
+        signs.idle_since.get_or_insert_with(Instant::now);
+    } else {
+        signs.idle_since = None;
+    }
 }
 
 /// Waits until the lease task has ended, then asks once more for what an unanswered call may have leased.
@@ -105,9 +119,7 @@ fn wanted(shared: &Shared) -> usize {
         0
     } else {
         // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
-        inner
-            .free
-            .saturating_sub(inner.outbox.len() + inner.writing)
+        inner.free.saturating_sub(inner.unwritten())
     }
 }
 

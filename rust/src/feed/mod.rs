@@ -24,7 +24,9 @@ mod shared;
 mod tend;
 #[cfg(test)]
 mod tests;
+mod unheld;
 mod watch;
+mod watchdog;
 
 pub use job::{Cause, LeasedJob};
 pub use report::Report;

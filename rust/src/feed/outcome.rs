@@ -1,8 +1,9 @@
 //! Outcomes: what workers report is written in batches, and kept until it is written.
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
@@ -16,131 +17,186 @@ use super::shared::Shared;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Changes of one kind under one identity, written by one call.
-#[derive(Default)]
-struct Batch {
-    acks: Vec<(Ack, Arc<str>)>,
-    nacks: Vec<(Nack, Option<crate::metrics::Failure>, Arc<str>)>,
-    releases: Vec<(Token, Source)>,
-}
+/// How often what was put aside is tried again, and how many of it may be refused each time: where everything is
+/// refused, a key of another type say, a few tries show whether a person has put that right.
+const ASIDE_AGAIN: Duration = Duration::from_secs(1);
+const ASIDE_REFUSALS: usize = 3;
 
 /// The outcome task. It ends when the feed is closed, and then leaves what it could not write.
 pub(super) async fn run(shared: Arc<Shared>) {
+    let mut aside_at = Instant::now();
     loop {
-        let changes = {
+        let (changes, aside) = {
             let mut inner = shared.inner();
             let changes = std::mem::take(&mut inner.outbox);
-            inner.writing = changes.len();
-            changes
+            inner.start_writing(&changes);
+            (changes, !inner.aside.is_empty())
         };
+        if aside && aside_at.elapsed() >= ASIDE_AGAIN {
+            write_aside(&shared).await;
+            aside_at = Instant::now();
+        }
         if changes.is_empty() {
             shared.quiet.notify_waiters();
             tokio::select! {
                 () = shared.outcomes.notified() => continue,
+                () = sleep(ASIDE_AGAIN), if aside => continue,
                 () = shared.until_closed() => return,
             }
         }
-        let mut batches: HashMap<(usize, Incarnation), Batch> = HashMap::new();
-        for Pending {
-            lane,
-            incarnation,
-            action_type,
-            change,
-        } in changes
-        {
-            let batch = batches.entry((lane, incarnation)).or_default();
-            match change {
-                Change::Ack(ack) => batch.acks.push((ack, action_type)),
-                Change::Nack(nack, failure) => batch.nacks.push((nack, failure, action_type)),
-                Change::Release(token, source) => batch.releases.push((token, source)),
+        // One call writes changes of one kind under one identity.
+        let mut batches: HashMap<(usize, Incarnation, u8), Vec<Pending>> = HashMap::new();
+        for pending in changes {
+            let kind = match pending.change {
+                Change::Ack(_) => 0,
+                Change::Nack(..) => 1,
+                Change::Release(..) => 2,
+            };
+            let of_it = (pending.lane, pending.incarnation.clone(), kind);
+            batches.entry(of_it).or_default().push(pending);
+        }
+        for batch in batches.into_values() {
+            for chunk in batch.chunks(shared.engine.options().batch_size) {
+                write_each(&shared, chunk).await;
             }
         }
-        for ((lane, incarnation), batch) in batches {
-            write(&shared, lane, &incarnation, batch).await;
-        }
-        shared.inner().writing = 0;
+        shared.inner().end_writing();
     }
 }
 
-async fn write(shared: &Shared, lane: usize, incarnation: &Incarnation, batch: Batch) {
-    let most = shared.engine.options().batch_size;
-    let queue_lane = &shared.lanes[lane].lane;
-    for chunk in batch.acks.chunks(most) {
-        let acks: Vec<Ack> = chunk.iter().map(|(ack, _)| ack.clone()).collect();
-        let (result, _) = persist(shared, chunk.len(), || {
-            shared.engine.ack(queue_lane, incarnation, &acks)
-        })
-        .await;
-        for ((_, action_type), outcome) in chunk.iter().zip(result.unwrap_or_default()) {
-            match outcome {
-                AckOutcome::Acked | AckOutcome::Already => COUNTERS.executed(action_type),
-                AckOutcome::Lost => COUNTERS.lease_lost(),
+/// Writes changes together; where the queue refuses that, each by itself, so that none keeps the others back.
+async fn write_each(shared: &Shared, chunk: &[Pending]) {
+    let Err(mut error) = write(shared, chunk, false).await else {
+        return;
+    };
+    for pending in chunk {
+        if chunk.len() > 1 {
+            match write(shared, slice::from_ref(pending), true).await {
+                Ok(()) => continue,
+                Err(alone) => error = alone,
+            }
+        }
+        COUNTERS.outcome_refused();
+        shared.notice(format!("outcome_refused: {error}"));
+        put_aside(shared, pending.clone());
+    }
+}
+
+/// Tries again what was refused by itself. While this worker beats, its lease does not run out, so that a job whose
+/// outcome was dropped would stay where it is: it keeps its slot instead, and is written when it can be.
+async fn write_aside(shared: &Shared) {
+    let mut refusals = 0;
+    let count = shared.inner().aside.len();
+    for _ in 0..count {
+        let pending = {
+            let mut inner = shared.inner();
+            let Some(pending) = inner.aside.pop_front() else {
+                return;
+            };
+            inner.writing += 1;
+            inner
+                .in_writing
+                .insert((pending.lane, pending.change.token()));
+            pending
+        };
+        if write(shared, slice::from_ref(&pending), true)
+            .await
+            .is_err()
+        {
+            put_aside(shared, pending);
+            refusals += 1;
+            if refusals == ASIDE_REFUSALS {
+                return;
             }
         }
     }
-    for chunk in batch.nacks.chunks(most) {
-        let nacks: Vec<Nack> = chunk.iter().map(|(nack, _, _)| nack.clone()).collect();
-        let (result, repeated) = persist(shared, chunk.len(), || {
-            shared.engine.nack(queue_lane, incarnation, &nacks)
-        })
-        .await;
-        for ((_, failure, action_type), done) in chunk.iter().zip(result.unwrap_or_default()) {
-            // A call that was repeated may have done it the first time, when its answer was lost.
-            match failure {
-                Some(failure) if done || repeated => COUNTERS.failed(action_type, *failure),
-                _ if done || repeated => {}
-                _ => COUNTERS.lease_lost(),
+}
+
+fn put_aside(shared: &Shared, pending: Pending) {
+    let mut inner = shared.inner();
+    inner.writing = inner.writing.saturating_sub(1);
+    inner.aside.push_back(pending);
+}
+
+/// Writes changes of one kind under one identity by one call. `maybe_done`: an earlier call may have done it.
+///
+/// # Errors
+///
+/// What the queue refuses for good, as far as a repetition can tell.
+async fn write(shared: &Shared, chunk: &[Pending], maybe_done: bool) -> Result<(), QueueError> {
+    let Some(first) = chunk.first() else {
+        return Ok(());
+    };
+    let (lane, incarnation) = (&shared.lanes[first.lane].lane, &first.incarnation);
+    let engine = &shared.engine;
+    match &first.change {
+        Change::Ack(_) => {
+            let acks: Vec<Ack> = chunk.iter().filter_map(Pending::ack).cloned().collect();
+            let call = || engine.ack(lane, incarnation, &acks);
+            let (result, _) = persist(shared, chunk.len(), call).await?;
+            for (pending, outcome) in chunk.iter().zip(result.unwrap_or_default()) {
+                match outcome {
+                    AckOutcome::Acked | AckOutcome::Already => {
+                        COUNTERS.executed(&pending.action_type);
+                    }
+                    AckOutcome::Lost => COUNTERS.lease_lost(),
+                }
             }
         }
+        Change::Nack(..) => {
+            let nacks: Vec<Nack> = chunk.iter().filter_map(Pending::nack).cloned().collect();
+            let call = || engine.nack(lane, incarnation, &nacks);
+            let (result, repeated) = persist(shared, chunk.len(), call).await?;
+            for (pending, done) in chunk.iter().zip(result.unwrap_or_default()) {
+                // A call that was repeated may have done it the first time, when its answer was lost.
+                let done = done || repeated || maybe_done;
+                match &pending.change {
+                    Change::Nack(_, Some(failure)) if done => {
+                        COUNTERS.failed(&pending.action_type, *failure);
+                    }
+                    _ if done => {}
+                    _ => COUNTERS.lease_lost(),
+                }
+            }
+        }
+        Change::Release(_, source) => {
+            let source: Source = *source;
+            let tokens: Vec<Token> = chunk.iter().map(|pending| pending.change.token()).collect();
+            let call = || engine.release(lane, incarnation, &tokens, source);
+            // What is not held any more needs no release.
+            persist(shared, chunk.len(), call).await?;
+        }
     }
-    for chunk in batch.releases.chunks(most) {
-        let tokens: Vec<Token> = chunk.iter().map(|(token, _)| *token).collect();
-        let source = chunk.first().map_or(Source::Pending, |(_, source)| *source);
-        // What is not held any more needs no release.
-        let _ = persist(shared, chunk.len(), || {
-            shared
-                .engine
-                .release(queue_lane, incarnation, &tokens, source)
-        })
-        .await;
-    }
+    Ok(())
 }
 
 /// Repeats a call until it is answered; says whether an earlier try may have been done. Nothing comes back where the feed
 /// was closed: the lease then runs out, and the job runs again.
 ///
-/// What the queue refuses is repeated too. While this worker beats, its lease does not run out, so that a job whose outcome
-/// was dropped would stay where it is; and what is refused for good, a key of another type say, a person can put right.
+/// # Errors
+///
+/// What the queue refuses, save the login, which a person may grant again.
 async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     shared: &Shared,
     changes: usize,
     mut call: impl FnMut() -> F,
-) -> (Option<T>, bool) {
+) -> Result<(Option<T>, bool), QueueError> {
     let mut pause = FIRST_PAUSE;
     let mut repeated = false;
-    let mut refused = String::new();
     loop {
         match call().await {
             Ok(value) => {
                 written(shared, changes);
-                return (Some(value), repeated);
+                return Ok((Some(value), repeated));
             }
             Err(error) if error.transient() || matches!(error, QueueError::Refused(_)) => {
                 repeated |= matches!(error, QueueError::Unconfirmed(_));
                 shared.note_health(Err(&error));
             }
-            Err(error) => {
-                // A script may have stopped half-way.
-                repeated = true;
-                let text = error.to_string();
-                if text != refused {
-                    shared.notice(format!("outcome_refused: {text}"));
-                    refused = text;
-                }
-            }
+            Err(error) => return Err(error),
         }
         if shared.closed() {
-            return (None, repeated);
+            return Ok((None, repeated));
         }
         tokio::select! {
             () = sleep(pause) => {}

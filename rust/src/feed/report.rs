@@ -38,6 +38,17 @@ pub(super) enum Change {
     Release(Token, Source),
 }
 
+impl Change {
+    /// Which lease of which job it ends.
+    pub(super) const fn token(&self) -> Token {
+        match self {
+            Self::Ack(ack) => ack.token,
+            Self::Nack(nack, _) => nack.token,
+            Self::Release(token, _) => *token,
+        }
+    }
+}
+
 /// A change, with whose it is and under which label it counts.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -45,6 +56,24 @@ pub(super) struct Pending {
     pub(super) incarnation: Incarnation,
     pub(super) action_type: Arc<str>,
     pub(super) change: Change,
+}
+
+impl Pending {
+    /// The ack, where it is one.
+    pub(super) const fn ack(&self) -> Option<&Ack> {
+        match &self.change {
+            Change::Ack(ack) => Some(ack),
+            _ => None,
+        }
+    }
+
+    /// The nack, where it is one.
+    pub(super) const fn nack(&self) -> Option<&Nack> {
+        match &self.change {
+            Change::Nack(nack, _) => Some(nack),
+            _ => None,
+        }
+    }
 }
 
 impl Shared {

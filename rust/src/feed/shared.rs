@@ -1,6 +1,6 @@
 //! What the tasks of a feed share, and its face towards the worker.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::queue::{Durability, Engine, Lane, QueueError, Source, Token};
 use super::job::{Cause, LeasedJob};
 use super::lane::FeedLane;
 use super::report::{Pending, Report};
+use super::watchdog::{self, Signs};
 
 /// How a feed serves its worker.
 #[derive(Clone, Debug)]
@@ -85,6 +86,10 @@ pub(super) struct Inner {
     pub(super) held: HashMap<(usize, Token), Arc<LeasedJob>>,
     pub(super) outbox: Vec<Pending>,
     pub(super) writing: usize,
+    /// Leases whose end is being written, or has been in this round.
+    pub(super) in_writing: HashSet<(usize, Token)>,
+    /// Changes that the queue has refused, each by itself.
+    pub(super) aside: VecDeque<Pending>,
     pub(super) rules: Option<HashSet<(String, u32)>>,
 }
 
@@ -93,6 +98,26 @@ impl Inner {
     fn more_news(&mut self) -> &mut News {
         self.news_since.get_or_insert_with(Instant::now);
         &mut self.news
+    }
+
+    /// Notes which changes are being written from now on.
+    pub(super) fn start_writing(&mut self, changes: &[Pending]) {
+        self.writing = changes.len();
+        self.in_writing = changes
+            .iter()
+            .map(|pending| (pending.lane, pending.change.token()))
+            .collect();
+    }
+
+    /// Notes that nothing is being written.
+    pub(super) fn end_writing(&mut self) {
+        self.writing = 0;
+        self.in_writing.clear();
+    }
+
+    /// How many changes have not been written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.outbox.len() + self.writing + self.aside.len()
     }
 
     /// Whether the worker has not taken its news for so long that it would not begin any further job soon.
@@ -120,11 +145,16 @@ pub(super) struct Shared {
     pub(super) unfit: AtomicBool,
     pub(super) alarm: AtomicBool,
     pub(super) fit_again: Notify,
+    signs: Mutex<Signs>,
 }
 
 impl Shared {
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn signs(&self) -> MutexGuard<'_, Signs> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn with_random<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
@@ -243,7 +273,7 @@ pub(super) fn now_ms() -> i64 {
 
 /// The feed of one worker process.
 pub struct Feed {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     runtime: Handle,
 }
 
@@ -281,15 +311,57 @@ impl Feed {
             unfit: AtomicBool::new(false),
             alarm: AtomicBool::new(false),
             fit_again: Notify::new(),
+            signs: Mutex::default(),
             options,
         });
-        runtime.spawn(super::lease::run(Arc::clone(&shared)));
-        runtime.spawn(super::lease::listen(Arc::clone(&shared)));
-        runtime.spawn(super::beat::run(Arc::clone(&shared)));
-        runtime.spawn(super::outcome::run(Arc::clone(&shared)));
-        runtime.spawn(super::watch::run(Arc::clone(&shared)));
-        runtime.spawn(super::fitness::run(Arc::clone(&shared)));
-        runtime.spawn(super::tend::run(Arc::clone(&shared)));
+        watchdog::guard(
+            &shared,
+            runtime,
+            "lease",
+            super::lease::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "listen",
+            super::lease::listen(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "beat",
+            super::beat::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "outcome",
+            super::outcome::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "watch",
+            super::watch::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "fitness",
+            super::fitness::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "tend",
+            super::tend::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
+            "watchdog",
+            watchdog::run(Arc::clone(&shared)),
+        );
         Self {
             shared,
             runtime: runtime.clone(),
@@ -367,10 +439,7 @@ impl Feed {
                 let changed = shared.quiet.notified();
                 {
                     let inner = shared.inner();
-                    if inner.free >= shared.options.slots
-                        && inner.outbox.is_empty()
-                        && inner.writing == 0
-                    {
+                    if inner.free >= shared.options.slots && inner.unwritten() == 0 {
                         return;
                     }
                 }
@@ -398,7 +467,7 @@ impl Feed {
                 let changed = shared.quiet.notified();
                 {
                     let inner = shared.inner();
-                    if inner.outbox.is_empty() && inner.writing == 0 {
+                    if inner.unwritten() == 0 {
                         break;
                     }
                 }
@@ -409,7 +478,7 @@ impl Feed {
             shared.reach(Stage::Closed);
             let unwritten = {
                 let inner = shared.inner();
-                inner.outbox.len() + inner.writing
+                inner.unwritten()
             };
             for lane in &shared.lanes {
                 let (incarnation, joined) = {

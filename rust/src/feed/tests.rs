@@ -391,6 +391,37 @@ fn when_the_clock_jumps_nobody_is_reclaimed_before_the_living_could_renew() {
 }
 
 #[test]
+fn a_job_whose_lease_the_queue_has_forgotten_is_let_go() {
+    let rig = Rig::new();
+    let id = rig.enqueue("function", 1)[0];
+    let feed = rig.feed(|options| options.lease_duration = Duration::from_millis(300));
+    let job = rig.next_job(&feed);
+    feed.begin(&job, false, true);
+    // What a server has forgotten at a power cut, it does not know as leased.
+    let tokens = [job.token];
+    let forget = rig
+        .engine
+        .release(&rig.lane, &job.incarnation, &tokens, Source::Pending);
+    assert_eq!(rig.runtime.block_on(forget).unwrap(), [true]);
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
+    assert_eq!((stopped.job.id, cause), (id, Cause::LeaseLost));
+    feed.report(&job, Report::Succeeded { status_code: None });
+    let again = rig.next_job(&feed);
+    assert_eq!((again.job.id, again.attempt), (id, 1));
+    assert_eq!(again.incarnation, job.incarnation);
+}
+
+#[test]
+fn a_task_that_panics_has_the_process_replaced() {
+    let rig = Rig::new();
+    let feed = rig.feed(|_| {});
+    let task = async { panic!("on purpose") };
+    super::watchdog::guard(&feed.shared, rig.runtime.handle(), "test", task);
+    let notice = rig.await_news(&feed, |news| news.notices.pop());
+    assert_eq!(notice, "gone_quiet: the test task has panicked");
+}
+
+#[test]
 fn a_job_cancelled_while_it_runs_is_stopped() {
     let rig = Rig::new();
     let id = rig.enqueue("function", 1)[0];

@@ -55,6 +55,8 @@ impl Engine {
         fn leave(incarnation: &Incarnation) -> u64;
         /// Moves on the jobs of an incarnation whose lease has run out.
         fn reclaim(lost: &Incarnation, failure: &[u8]) -> Reclaimed;
+        /// What an incarnation holds.
+        fn held(incarnation: &Incarnation) -> Vec<Token>;
         /// Holds reclaiming back for one lease, since the queue's clock was seen to jump; says until when, in ms.
         fn hold() -> i64;
         /// Cancels a job, wherever it is.

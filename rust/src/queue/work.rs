@@ -82,6 +82,28 @@ impl RedisQueue {
         })
     }
 
+    /// What an incarnation holds, which is about as much as it has slots.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn held(
+        &self,
+        lane: &Lane,
+        incarnation: &Incarnation,
+    ) -> Result<Vec<Token>, QueueError> {
+        let step = self.ready(lane).await?;
+        let mut command = redis::cmd("HGETALL");
+        command.arg(step.keys.running(incarnation));
+        let mut held = Vec::new();
+        for (member, call) in reply::pairs(self.read(&step, &command).await?)? {
+            if let (Ok(member), Ok(call)) = (reply::member(member), reply::count(&call)) {
+                held.push(Token { member, call });
+            }
+        }
+        Ok(held)
+    }
+
     /// Holds reclaiming back for the longest lease, since the server's clock was seen to jump. Says until when, in ms.
     ///
     /// # Errors

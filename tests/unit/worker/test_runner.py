@@ -223,6 +223,19 @@ def test_a_queue_that_refuses_us_ends_the_runner() -> None:
     run(test)
 
 
+def test_a_feed_gone_quiet_has_the_process_replaced() -> None:
+    """Whatever the reason is: another process is the cure."""
+
+    async def test() -> None:
+        bench = Bench()
+        await asyncio.sleep(0)
+        bench.feed.notify("gone_quiet: it asks for no jobs any more")
+        assert await bench.running is Ending.REPLACE
+        assert bench.runner.why == "it asks for no jobs any more"
+
+    run(test)
+
+
 def test_the_same_warning_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         bench = Bench()

@@ -68,6 +68,22 @@ impl MemoryQueue {
         }))
     }
 
+    /// What an incarnation holds.
+    ///
+    /// # Errors
+    ///
+    /// None; the server's queue has them.
+    pub fn held(&self, lane: &Lane, incarnation: &Incarnation) -> Result<Vec<Token>, QueueError> {
+        Ok(self.step(lane, |state, _| {
+            let held = state.running.get(incarnation).into_iter().flatten();
+            held.map(|(member, call)| Token {
+                member: *member,
+                call: *call,
+            })
+            .collect()
+        }))
+    }
+
     /// Holds reclaiming back for one lease, since the clock was seen to jump. Says until when.
     ///
     /// # Errors

@@ -1,0 +1,60 @@
+"""A server that has forgotten what it answered, or remembers what has ended: worker and queue agree again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.queue_under_test import QueueUnderTest, act
+from tests.support.runs import Runs
+from tests.support.server import ServerProcess
+from tests.support.wait import wait_until
+from tests.support.worker_process import WorkerProcess
+
+
+def test_a_lease_that_the_server_has_forgotten_is_let_go(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """The worker stops the job, which the server has as pending again, and runs it once more."""
+    queue = QueueUnderTest(tmp_path, server.url, prefix, worker="lease_duration_secs = 5")
+    client = server.client()
+    gate = tmp_path / "gate"
+    job = queue.publish([act("job", "wait", gate=str(gate))])[0]
+    with WorkerProcess(queue.config, environment=runs.environment) as worker:
+        wait_until(lambda: len(runs.starts()) == 1, what="a start")
+        running = next(client.scan_iter(queue.key("running:*")))
+        member = job.bytes + b"d"
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hdel(running, member)
+            pipe.zadd(queue.key("parked"), {member: 2**42})
+            pipe.execute()
+        wait_until(lambda: "unheld" in worker.log, deadline_secs=20, what="a job that is let go")
+        with client.pipeline(transaction=True) as pipe:
+            pipe.zrem(queue.key("parked"), member)
+            pipe.rpush(queue.key("pending:d"), member)
+            pipe.execute()
+        wait_until(lambda: len(runs.starts()) == 2, deadline_secs=20, what="a second start")
+        gate.touch()
+        queue.wait_until_completed(1)
+        assert worker.stop() == 0
+    assert len(runs.ends()) == 1
+    assert queue.count("reclaimed") == 0
+
+
+def test_a_lease_that_only_the_server_remembers_is_given_back(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """Else the job would wait as long as its worker lives."""
+    queue = QueueUnderTest(tmp_path, server.url, prefix, worker="lease_duration_secs = 5")
+    client = server.client()
+    _, stray = queue.publish([act("first"), act("stray")])
+    member = stray.bytes + b"d"
+    client.lrem(queue.key("pending:d"), 1, member)  # type: ignore[arg-type] # bytes are as good as text
+    with WorkerProcess(queue.config, environment=runs.environment) as worker:
+        wait_until(lambda: queue.count("completed") == 1, what="the other job")
+        holder = next(name for name in client.hkeys(queue.key("workers")) if isinstance(name, bytes)).decode()
+        # As it is when the server has forgotten an ack: the job is there, held under a call that is over.
+        client.hset(queue.key(f"running:{holder}"), member, "1")
+        queue.wait_until_completed(2, deadline_secs=20)
+        assert worker.stop() == 0
+    assert len(runs.ends()) == 2
+    assert queue.count("released") == 1
