@@ -12,30 +12,20 @@ use super::unheld::{self, Looks};
 /// Pause before a beat is tried again that found no answer.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The beat task; one lane after the other, since a beat takes a fraction of a millisecond.
-pub(super) async fn run(shared: Arc<Shared>) {
+/// The beat task of a lane.
+pub(super) async fn run(shared: Arc<Shared>, place: usize) {
     let mut pause = shared.options.lease_duration / 3;
-    let mut looks = vec![Looks::default(); shared.lanes.len()];
+    let mut looks = Looks::default();
     while !shared.closed() {
         tokio::select! {
             () = sleep(pause) => {}
-            () = any_beat_now(&shared) => {}
+            () = shared.lanes[place].beat_now.notified() => {}
             () = shared.until_closed() => return,
         }
         pause = shared.options.lease_duration / 3;
-        for (place, looks) in looks.iter_mut().enumerate() {
-            if !beat(&shared, place, looks).await {
-                pause = AGAIN;
-            }
+        if !beat(&shared, place, &mut looks).await {
+            pause = AGAIN;
         }
-    }
-}
-
-/// Waits until a lane asks for a beat out of turn. One notice is enough: the round serves all lanes.
-async fn any_beat_now(shared: &Shared) {
-    match shared.lanes.first() {
-        Some(lane) => lane.beat_now.notified().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -10,7 +10,9 @@ use crate::job::{Decoded, Job};
 use crate::metrics::{COUNTERS, Failure};
 use crate::policy::failure;
 use crate::queue::record::{self, History};
-use crate::queue::{Incarnation, Lease, Nack, QueueError, Source, Standing, Token, Turn, Verdict};
+use crate::queue::{
+    Incarnation, Lane, Lease, Nack, QueueError, Source, Standing, Token, Turn, Verdict,
+};
 
 use super::job::{Cause, LeasedJob};
 use super::report::{Change, Pending};
@@ -35,10 +37,33 @@ struct Round {
     next_due: Option<Instant>,
 }
 
+/// How long a lane that has failed is left alone.
+#[derive(Clone, Default)]
+struct Pause {
+    length: Duration,
+    until: Option<Instant>,
+}
+
+impl Pause {
+    fn lasts(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Begins, grows or ends with the outcome of a turn; `part` of it is waited.
+    fn note(&mut self, answered: bool, part: f64) {
+        if answered {
+            *self = Self::default();
+        } else {
+            self.length = (self.length * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            self.until = Some(Instant::now() + self.length.mul_f64(part));
+        }
+    }
+}
+
 /// The lease task.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut first = 0;
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = vec![Pause::default(); shared.lanes.len()];
     let mut watching = false;
     while !shared.stopping() {
         if shared.unfit() {
@@ -52,24 +77,31 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         shared.signs().round_at = Instant::now();
         let mut round = Round::default();
-        let mut failed = false;
         for step in 0..shared.lanes.len() {
             let place = (first + step) % shared.lanes.len();
+            if pauses[place].lasts() {
+                continue;
+            }
             let result = take_turn(&shared, place, wanted(&shared), &mut round).await;
-            shared.note_health(result.as_ref().copied());
-            failed |= result.is_err();
+            let part = shared.with_random(|random| 0.5 + random.f64() / 2.0);
+            pauses[place].note(result.is_ok(), part);
+            match &result {
+                Ok(()) if pauses.iter().any(|pause| pause.until.is_some()) => {}
+                result => shared.note_health(result.as_ref().copied()),
+            }
         }
         first = (first + 1) % shared.lanes.len().max(1);
-        if failed {
-            let part = shared.with_random(|random| 0.5 + random.f64() / 2.0);
-            tokio::select! {
-                () = sleep(pause.mul_f64(part)) => {}
-                () = shared.until_stopping() => {}
+        // Lanes that fail are asked again after a while of their own; the others go on.
+        if let Some(until) = pauses.iter().filter_map(|pause| pause.until).min() {
+            if pauses.iter().all(|pause| pause.until.is_some()) {
+                tokio::select! {
+                    () = sleep(until.saturating_duration_since(Instant::now())) => {}
+                    () = shared.until_stopping() => {}
+                }
+                continue;
             }
-            pause = LONGEST_PAUSE.min(pause * 2);
-            continue;
+            round.next_due = Some(round.next_due.map_or(until, |due| due.min(until)));
         }
-        pause = FIRST_PAUSE;
         note_idleness(&shared, &round);
         match shared.options.source {
             Source::Pending if round.suspects > 0 => shared.notice("suspects_waiting"),
@@ -170,8 +202,7 @@ async fn gather_room(shared: &Shared) {
 }
 
 /// The wake task: blocks on the queue's tokens while this worker could take jobs.
-pub(super) async fn listen(shared: Arc<Shared>) {
-    let lanes: Vec<_> = shared.lanes.iter().map(|lane| lane.lane.clone()).collect();
+pub(super) async fn listen(shared: Arc<Shared>, lanes: Vec<Lane>) {
     while !shared.stopping() {
         if wanted(&shared) == 0 {
             tokio::select! {

@@ -255,7 +255,7 @@ impl Shared {
             Err(error) => {
                 let word = match error {
                     QueueError::Refused(_) => "queue_refused",
-                    QueueError::Unsuitable(_) => "queue_unsuitable",
+                    QueueError::Unsuitable(_) | QueueError::Elsewhere(_) => "queue_unsuitable",
                     _ => "queue_down",
                 };
                 if self.healthy.swap(false, Relaxed) || word != "queue_down" {
@@ -320,18 +320,23 @@ impl Feed {
             "lease",
             super::lease::run(Arc::clone(&shared)),
         );
-        watchdog::guard(
-            &shared,
-            runtime,
-            "listen",
-            super::lease::listen(Arc::clone(&shared)),
-        );
-        watchdog::guard(
-            &shared,
-            runtime,
-            "beat",
-            super::beat::run(Arc::clone(&shared)),
-        );
+        for lanes in shared.engine.wait_groups(&shared.options.lanes) {
+            watchdog::guard(
+                &shared,
+                runtime,
+                "listen",
+                super::lease::listen(Arc::clone(&shared), lanes),
+            );
+        }
+        // One for each lane: what is stuck keeps no other lease from being renewed.
+        for place in 0..shared.lanes.len() {
+            watchdog::guard(
+                &shared,
+                runtime,
+                "beat",
+                super::beat::run(Arc::clone(&shared), place),
+            );
+        }
         watchdog::guard(
             &shared,
             runtime,

@@ -77,7 +77,7 @@ pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
         QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
         QueueError::Full(_) => "QueueFull",
         QueueError::Refused(_) => "QueueRefused",
-        QueueError::Unsuitable(_) => "ServerUnsuitable",
+        QueueError::Unsuitable(_) | QueueError::Elsewhere(_) => "ServerUnsuitable",
         QueueError::Corrupt(_) => "CorruptJob",
     };
     exception(py, name, (error.to_string(),))

@@ -11,9 +11,7 @@ use super::errors::queue_exception;
 use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::queue::gather::Gather;
-use crate::queue::{
-    Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, RedisQueue, TlsFiles,
-};
+use crate::queue::{Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, TlsFiles};
 use crate::runtime;
 
 /// See `_core.pyi` for what users read.
@@ -217,10 +215,7 @@ impl PyRedisQueue {
             },
             sentinel: (sentinel_username, sentinel_password),
         };
-        let make = move || {
-            let queue = RedisQueue::new(&access, &key_prefix, lane.clone(), manual_clock)?;
-            Ok(Engine::Redis(Box::new(queue)))
-        };
+        let make = move || Engine::reach(&access, &key_prefix, lane.clone(), manual_clock);
         let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
         Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self {}))
     }
@@ -276,7 +271,9 @@ impl PyMemoryQueue {
                 queue.restart();
                 Ok(())
             }
-            Engine::Redis(_) => Err(PyTypeError::new_err("not a queue in memory")),
+            Engine::Redis(_) | Engine::Cluster(_) => {
+                Err(PyTypeError::new_err("not a queue in memory"))
+            }
         }
     }
 }

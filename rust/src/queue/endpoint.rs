@@ -98,9 +98,6 @@ impl Endpoint {
     ///
     /// `Unsuitable` where the url is none.
     pub(super) fn new(access: &Access, places: Places) -> Result<Self, QueueError> {
-        if places.cluster {
-            return Err(QueueError::Unsuitable("no cluster yet".to_owned()));
-        }
         let Some(server) = places.servers.first().cloned() else {
             return Err(QueueError::Unsuitable("the url names no host".to_owned()));
         };
@@ -117,6 +114,22 @@ impl Endpoint {
             tls: access.tls.clone(),
             shown,
         })
+    }
+
+    /// One server, with credentials and kind of connection of another.
+    pub(super) fn at(server: &ConnectionInfo, host: &str, port: u16, tls: &TlsFiles) -> Self {
+        let server = server.clone().set_addr(moved(server.addr(), host, port));
+        Self::of(&server, tls)
+    }
+
+    /// One server.
+    pub(super) fn of(server: &ConnectionInfo, tls: &TlsFiles) -> Self {
+        Self {
+            shown: server.addr().to_string(),
+            server: server.clone(),
+            sentinels: None,
+            tls: tls.clone(),
+        }
     }
 
     /// The address without credentials.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::cluster::{ClusterQueue, Home};
 use super::durability::Proof;
+use super::endpoint::{Access, Places};
 use super::facts::ServerFacts;
 use super::{
     Ack, AckOutcome, Beat, Cancelled, Durability, Erased, Found, Incarnation, Lane, LaneOptions,
@@ -14,6 +16,8 @@ use super::{
 pub enum Engine {
     /// On a Redis or Valkey server.
     Redis(Box<RedisQueue>),
+    /// On the nodes of a cluster.
+    Cluster(Box<ClusterQueue>),
     /// In this process, gone with it.
     Memory(MemoryQueue),
 }
@@ -29,6 +33,16 @@ macro_rules! steps {
         pub async fn $name(&self, lane: &Lane, $($arg: $kind),*) -> Result<$out, QueueError> {
             match self {
                 Self::Redis(queue) => queue.$name(lane, $($arg),*).await,
+                Self::Cluster(cluster) => {
+                    let mut way = cluster.way(lane);
+                    loop {
+                        let home = way.home().await?;
+                        let result = home.queue()?.$name(lane, $($arg),*).await;
+                        if let Some(result) = way.arrived(&home, result) {
+                            return result;
+                        }
+                    }
+                }
                 Self::Memory(queue) => queue.$name(lane, $($arg),*),
             }
         })*
@@ -36,6 +50,59 @@ macro_rules! steps {
 }
 
 impl Engine {
+    /// The queue on the server or the cluster that a url names.
+    ///
+    /// # Errors
+    ///
+    /// `Unsuitable` where the url is none.
+    pub fn reach(
+        access: &Access,
+        prefix: &str,
+        options: LaneOptions,
+        manual_clock: bool,
+    ) -> Result<Self, QueueError> {
+        let places = Places::of(&access.url)?;
+        if places.cluster {
+            let cluster = ClusterQueue::new(access, places, prefix, options, manual_clock)?;
+            return Ok(Self::Cluster(Box::new(cluster)));
+        }
+        let queue = RedisQueue::new(access, prefix, options, manual_clock)?;
+        Ok(Self::Redis(Box::new(queue)))
+    }
+
+    /// The node of a lane and its address, where lanes are on nodes of a cluster.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` where no node is known that serves the lane.
+    pub(super) async fn home(&self, lane: &Lane) -> Result<Option<Home>, QueueError> {
+        match self {
+            Self::Cluster(cluster) => cluster.home_of(lane).await.map(Some),
+            Self::Redis(_) | Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Learns from what a node of a cluster has answered about a lane.
+    pub(super) fn learn<T>(
+        &self,
+        lane: &Lane,
+        address: &str,
+        result: Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
+        match self {
+            Self::Cluster(cluster) => cluster.learn(lane, address, result),
+            Self::Redis(_) | Self::Memory(_) => result,
+        }
+    }
+
+    /// Lanes that one call can wait for.
+    pub fn wait_groups(&self, lanes: &[Lane]) -> Vec<Vec<Lane>> {
+        match self {
+            Self::Cluster(_) => lanes.iter().map(|lane| vec![lane.clone()]).collect(),
+            Self::Redis(_) | Self::Memory(_) => vec![lanes.to_vec()],
+        }
+    }
+
     steps! {
         /// Stores jobs, each once; at most `batch_size` of them.
         fn enqueue(jobs: &[NewJob]) -> Stored;
@@ -103,6 +170,16 @@ impl Engine {
     pub async fn open(&self, lane: &Lane) -> Result<Option<Arc<ServerFacts>>, QueueError> {
         match self {
             Self::Redis(queue) => queue.open(lane).await.map(Some),
+            Self::Cluster(cluster) => {
+                let mut way = cluster.way(lane);
+                loop {
+                    let home = way.home().await?;
+                    let result = home.queue()?.open(lane).await;
+                    if let Some(result) = way.arrived(&home, result) {
+                        return result.map(Some);
+                    }
+                }
+            }
             Self::Memory(_) => Ok(None),
         }
     }
@@ -115,6 +192,7 @@ impl Engine {
     pub async fn look(&self) -> Result<Option<ServerFacts>, QueueError> {
         match self {
             Self::Redis(queue) => queue.look().await.map(Some),
+            Self::Cluster(cluster) => cluster.look().await.map(Some),
             Self::Memory(_) => Ok(None),
         }
     }
@@ -127,6 +205,9 @@ impl Engine {
     pub async fn proof(&self, level: Durability) -> Result<Option<Proof>, QueueError> {
         match self {
             Self::Redis(queue) => queue.proof(level).await,
+            Self::Cluster(_) => Err(QueueError::Unsuitable(
+                "each node of a cluster proves for itself".to_owned(),
+            )),
             Self::Memory(_) if level == Durability::Memory => Ok(None),
             Self::Memory(_) => Err(QueueError::Unsuitable(format!(
                 "durability is {level}, but a queue in memory gives only memory"
@@ -138,7 +219,7 @@ impl Engine {
     pub async fn reconnected(&self) {
         match self {
             Self::Redis(queue) => queue.reconnected().await,
-            Self::Memory(_) => std::future::pending().await,
+            Self::Cluster(_) | Self::Memory(_) => std::future::pending().await,
         }
     }
 
@@ -150,6 +231,12 @@ impl Engine {
     pub async fn wait_for_wake(&self, lanes: &[Lane]) -> Result<bool, QueueError> {
         match self {
             Self::Redis(queue) => queue.wait_for_wake(lanes).await,
+            Self::Cluster(cluster) => match lanes {
+                [lane] => cluster.wait_for_wake(lane).await,
+                _ => Err(QueueError::Unsuitable(
+                    "nothing waits on several lanes of a cluster".to_owned(),
+                )),
+            },
             Self::Memory(queue) => queue.wait_for_wake(lanes).await,
         }
     }
@@ -158,6 +245,7 @@ impl Engine {
     pub const fn has_own_clock(&self) -> bool {
         match self {
             Self::Redis(queue) => !queue.has_manual_clock(),
+            Self::Cluster(cluster) => !cluster.has_manual_clock(),
             Self::Memory(queue) => queue.has_own_clock(),
         }
     }
@@ -166,6 +254,7 @@ impl Engine {
     pub const fn options(&self) -> &LaneOptions {
         match self {
             Self::Redis(queue) => queue.options(),
+            Self::Cluster(cluster) => cluster.options(),
             Self::Memory(queue) => queue.options(),
         }
     }

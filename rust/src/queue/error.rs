@@ -27,6 +27,11 @@ pub enum QueueError {
     /// The server must not hold jobs: too old, evicting, foreign keys, or less durable than asked.
     #[error("the server is unsuitable: {0}")]
     Unsuitable(String),
+    /// The server is a node of a cluster, and another one serves these keys: host and port. Nothing was done.
+    #[error(
+        "the server is unsuitable: it is a node of a cluster, which needs a url with redis+cluster:// (it names {0})"
+    )]
+    Elsewhere(String),
     /// A reply or a stored value is not what this protocol writes.
     #[error("unexpected data in the queue: {0}")]
     Corrupt(String),

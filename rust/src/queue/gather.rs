@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
+use super::cluster::Home;
 use super::durability::Proof;
 use super::rounds::Rounds;
 use super::{Durability, Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError};
@@ -43,22 +44,48 @@ pub(super) struct Request {
 pub struct Gather {
     engine: Arc<Engine>,
     runtime: Handle,
-    requests: mpsc::Sender<Request>,
-    /// Started with the first request that has to be confirmed.
-    rounds: OnceLock<Rounds>,
+    /// A task for each lane, started with its first request: one that is stuck keeps up no other.
+    lanes: Mutex<HashMap<Lane, mpsc::Sender<Request>>>,
+    /// For each server, started with the first request that has to be confirmed there.
+    rounds: Mutex<HashMap<String, Rounds>>,
 }
 
 impl Gather {
     /// Starts gathering on a runtime; it ends when the last handle is gone.
     pub fn start(engine: Arc<Engine>, runtime: &Handle) -> Self {
-        let (requests, inbox) = mpsc::channel(WAITING_REQUESTS);
-        runtime.spawn(gather(Arc::clone(&engine), inbox));
         Self {
             engine,
             runtime: runtime.clone(),
-            requests,
-            rounds: OnceLock::new(),
+            lanes: Mutex::default(),
+            rounds: Mutex::default(),
         }
+    }
+
+    fn requests_of(&self, lane: &Lane) -> mpsc::Sender<Request> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(requests) = lanes.get(lane) {
+            return requests.clone();
+        }
+        let (requests, inbox) = mpsc::channel(WAITING_REQUESTS);
+        let engine = Arc::clone(&self.engine);
+        self.runtime.spawn(gather(engine, lane.clone(), inbox));
+        lanes.insert(lane.clone(), requests.clone());
+        requests
+    }
+
+    fn rounds_at(&self, home: Option<&Home>) -> mpsc::Sender<(Proof, Request)> {
+        let (address, engine) = match home {
+            Some(home) => (home.address.as_str(), &home.engine),
+            None => ("", &self.engine),
+        };
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rounds) = rounds.get(address) {
+            return rounds.requests.clone();
+        }
+        let started = Rounds::start(engine, &self.runtime);
+        let requests = started.requests.clone();
+        rounds.insert(address.to_owned(), started);
+        requests
     }
 
     /// Stores jobs of one lane as durably as asked for, without a level as the server does by itself; says for each
@@ -79,27 +106,66 @@ impl Gather {
             return Ok(Vec::new());
         }
         let ids: Arc<[Uuid]> = jobs.iter().map(|job| job.member.id()).collect();
-        self.send(lane, jobs, level, limit)
-            .await
-            .map_err(|error| match error {
-                QueueError::Unconfirmed(text) => QueueError::MaybeStored(text, ids),
-                error => error,
-            })
+        let sent = match level {
+            None => self.send(lane, jobs, None, None, limit).await,
+            Some(level) => self.send_confirmed(lane, jobs, level, limit).await,
+        };
+        sent.map_err(|error| match error {
+            QueueError::Unconfirmed(text) => QueueError::MaybeStored(text, ids),
+            error => error,
+        })
     }
 
-    /// What proves a level, asked until the deadline.
+    /// Stores jobs on the server of their lane, which also proves the level.
+    async fn send_confirmed(
+        &self,
+        lane: Lane,
+        jobs: Vec<NewJob>,
+        level: Durability,
+        limit: Duration,
+    ) -> Result<Vec<bool>, QueueError> {
+        let deadline = Instant::now() + limit;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (home, proof) = self.proof(&lane, level, deadline).await?;
+            let Some(at) = &home else {
+                let left = deadline.saturating_duration_since(Instant::now());
+                return self.send(lane, jobs, proof, None, left).await;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let sent = self
+                .send(lane.clone(), jobs.clone(), proof, Some(at), left)
+                .await;
+            let sent_on = matches!(sent, Err(QueueError::Elsewhere(_)));
+            let sent = self.engine.learn(&lane, &at.address, sent);
+            if !sent_on || Instant::now() + pause >= deadline {
+                return sent;
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// What proves a level, asked until the deadline of the server that will be written to.
     async fn proof(
         &self,
-        level: Option<Durability>,
+        lane: &Lane,
+        level: Durability,
         deadline: Instant,
-    ) -> Result<Option<Proof>, QueueError> {
-        let Some(level) = level else {
-            return Ok(None);
+    ) -> Result<(Option<Home>, Option<Proof>), QueueError> {
+        let ask = async || {
+            let home = self.engine.home(lane).await?;
+            let Some(at) = home else {
+                return Ok((None, self.engine.proof(level).await?));
+            };
+            let proof = at.engine.proof(level).await;
+            let proof = self.engine.learn(lane, &at.address, proof)?;
+            Ok((Some(at), proof))
         };
         let mut pause = FIRST_PAUSE;
         loop {
-            match timeout_at(deadline, self.engine.proof(level)).await {
-                Ok(Err(error)) if error.transient() => {
+            match timeout_at(deadline, ask()).await {
+                Ok(Err(error)) if QueueError::transient(&error) => {
                     if Instant::now() + pause >= deadline {
                         return Err(QueueError::Unavailable(error.to_string()));
                     }
@@ -116,11 +182,11 @@ impl Gather {
         &self,
         lane: Lane,
         jobs: Vec<NewJob>,
-        level: Option<Durability>,
+        proof: Option<Proof>,
+        home: Option<&Home>,
         limit: Duration,
     ) -> Result<Vec<bool>, QueueError> {
         let deadline = Instant::now() + limit;
-        let proof = self.proof(level, deadline).await?;
         let state = Arc::new(AtomicU8::new(WAITING));
         let (reply, answer) = oneshot::channel();
         let request = Request {
@@ -137,11 +203,13 @@ impl Gather {
         };
         let sending = async {
             match proof {
-                None => self.requests.send(request).await.is_ok(),
+                None => {
+                    let requests = self.requests_of(&request.lane);
+                    requests.send(request).await.is_ok()
+                }
                 Some(proof) => {
-                    let start = || Rounds::start(&self.engine, &self.runtime);
-                    let rounds = self.rounds.get_or_init(start);
-                    rounds.requests.send((proof, request)).await.is_ok()
+                    let requests = self.rounds_at(home);
+                    requests.send((proof, request)).await.is_ok()
                 }
             }
         };
@@ -158,16 +226,12 @@ impl Gather {
     }
 }
 
-async fn gather(engine: Arc<Engine>, mut inbox: mpsc::Receiver<Request>) {
+/// The task of one lane.
+async fn gather(engine: Arc<Engine>, lane: Lane, mut inbox: mpsc::Receiver<Request>) {
     let mut waiting = Vec::new();
     while inbox.recv_many(&mut waiting, WAITING_REQUESTS).await > 0 {
-        let mut lanes: HashMap<Lane, Vec<Request>> = HashMap::new();
-        for request in waiting.drain(..) {
-            lanes.entry(request.lane.clone()).or_default().push(request);
-        }
-        for (lane, requests) in lanes {
-            serve(&engine, &lane, requests).await;
-        }
+        let requests = std::mem::take(&mut waiting);
+        serve(&engine, &lane, requests).await;
     }
 }
 

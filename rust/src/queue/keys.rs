@@ -49,7 +49,7 @@ pub struct Keys {
 impl Keys {
     /// The keys of a lane under a prefix.
     pub fn new(prefix: &str, lane: &Lane) -> Self {
-        let tag = format!("{{{prefix}:{}:{}}}", lane.queue, lane.shard);
+        let tag = format!("{{{}}}", Self::tag(prefix, lane));
         let key = |name: &str| format!("{tag}:{name}");
         Self {
             meta: key("meta"),
@@ -73,6 +73,11 @@ impl Keys {
             clock: key("clock"),
             tag,
         }
+    }
+
+    /// What stands in the braces of all keys of a lane, and alone decides where in a cluster they live.
+    pub fn tag(prefix: &str, lane: &Lane) -> String {
+        format!("{prefix}:{}:{}", lane.queue, lane.shard)
     }
 
     /// Hash of an incarnation: member to the lease call that took it.

@@ -209,10 +209,20 @@ pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
                 error.detail().unwrap_or_default()
             ));
         }
-        Some("MOVED" | "ASK" | "CROSSSLOT") => {
-            return QueueError::Unsuitable(format!(
-                "{at} is a node of a cluster, which this version does not support"
-            ));
+        Some("MOVED") => {
+            let (address, _) = error.redirect_node().unwrap_or((at, 0));
+            return QueueError::Elsewhere(match address.strip_prefix(':') {
+                // The same host, says a node that does not know its own name.
+                Some(port) => format!(
+                    "{}:{port}",
+                    at.rsplit_once(':').map_or(at, |(host, _)| host)
+                ),
+                None => address.to_owned(),
+            });
+        }
+        // Only where the keys of a lane are being moved: some are here, some there. It passes.
+        Some("ASK") => {
+            return QueueError::Unavailable(format!("{at} is moving the keys to another node"));
         }
         Some("WRONGTYPE") => return QueueError::Corrupt(said()),
         Some(

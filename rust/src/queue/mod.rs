@@ -4,6 +4,7 @@
 //! state is one atomic step of a lane; what a step promises is written at the head of its script. `RedisQueue`
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
+mod cluster;
 mod confirm;
 pub mod dead_letters;
 pub mod durability;
@@ -30,6 +31,7 @@ mod reply;
 mod rounds;
 pub mod scripts;
 mod sentinel;
+mod slots;
 mod step;
 mod tls;
 pub mod view;

@@ -62,21 +62,31 @@ impl RedisQueue {
         manual_clock: bool,
     ) -> Result<Self, QueueError> {
         let endpoint = Arc::new(Endpoint::new(access, Places::of(&access.url)?)?);
-        Ok(Self {
+        Ok(Self::at(&endpoint, prefix, options, manual_clock))
+    }
+
+    /// The queue on a server that is known already.
+    pub(super) fn at(
+        endpoint: &Arc<Endpoint>,
+        prefix: &str,
+        options: LaneOptions,
+        manual_clock: bool,
+    ) -> Self {
+        Self {
             prefix: prefix.to_owned(),
             options,
             scripts: Scripts::new(manual_clock),
-            commands: Link::new(&endpoint),
-            beats: Link::new(&endpoint),
-            waits: Link::new(&endpoint),
+            commands: Link::new(endpoint),
+            beats: Link::new(endpoint),
+            waits: Link::new(endpoint),
             writers: (0..WRITERS)
-                .map(|_| Writer::new(Link::new(&endpoint)))
+                .map(|_| Writer::new(Link::new(endpoint)))
                 .collect(),
             seen: Mutex::default(),
             reconnected: Notify::new(),
             keys: Mutex::default(),
             opened: Mutex::default(),
-        })
+        }
     }
 
     /// Whether the time is read from a key that tests set.
@@ -302,16 +312,9 @@ impl RedisQueue {
     ///
     /// See [`QueueError`]. A token that arrived while the connection broke is lost; every worker looks again by itself.
     pub async fn wait_for_wake(&self, lanes: &[Lane]) -> Result<bool, QueueError> {
-        let live = self.waits.live().await?;
-        let mut command = redis::cmd("BLPOP");
-        for lane in lanes {
-            command.arg(&self.keys(lane).wake);
-        }
-        command.arg(WAIT_SECS);
-        match self.waits.call(&live, &command, WAIT_DEADLINE).await {
-            Ok(value) => Ok(!matches!(value, Value::Nil)),
-            Err(error) => Err(error.into_queue_error()),
-        }
+        let keys: Vec<_> = lanes.iter().map(|lane| self.keys(lane)).collect();
+        let lists: Vec<&str> = keys.iter().map(|keys| keys.wake.as_str()).collect();
+        wait_on(&self.waits, &lists).await
     }
 
     /// Wakes one idle worker of a lane, when this one stops watching.
@@ -330,5 +333,16 @@ impl RedisQueue {
             self.read(&step, &trim).await?;
         }
         Ok(())
+    }
+}
+
+/// Blocks on lists of tokens until there is one, for a while.
+pub(super) async fn wait_on(link: &Link, lists: &[&str]) -> Result<bool, QueueError> {
+    let live = link.live().await?;
+    let mut command = redis::cmd("BLPOP");
+    command.arg(lists).arg(WAIT_SECS);
+    match link.call(&live, &command, WAIT_DEADLINE).await {
+        Ok(value) => Ok(!matches!(value, Value::Nil)),
+        Err(error) => Err(error.into_queue_error()),
     }
 }
