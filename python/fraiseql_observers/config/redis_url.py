@@ -56,8 +56,6 @@ def check_redis_url(url: str) -> str:
         raise refusal(
             ProblemKind.REDIS_URL, f"{shown_redis_url(url)}: {complaint}; allowed: {ALLOWED_REDIS_URLS}"
         )
-    if url.partition("://")[0].lower() in _CLUSTER_SCHEMES:
-        raise refusal(ProblemKind.UNSUPPORTED, "a cluster is not supported by this version")
     return url
 
 

@@ -106,7 +106,7 @@ impl SlotMap {
 }
 
 fn slot(value: &Value) -> Result<u16, QueueError> {
-    u16::try_from(reply::count(value)?)
+    u16::try_from(reply::int(value)?)
         .ok()
         .filter(|slot| *slot < SLOTS)
         .ok_or_else(|| QueueError::Corrupt("a slot that no cluster has".to_owned()))

@@ -25,6 +25,8 @@ PASSWORD = "hunter2canary"
         "redis://[::1]:6379/2",
         "REDIS://localhost",
         "redis+sentinel://a/main",
+        f"redis+cluster://u:{PASSWORD}@a:7000,b,[::1]:7002",
+        "rediss+cluster://a/0",
         f"redis+sentinel://user:{PASSWORD}@a:26379,[::1]:26380,c/my-master/3",
         f"rediss+sentinel://:{PASSWORD}@a,b/main",
         "unix:///run/valkey.sock",
@@ -96,13 +98,6 @@ def test_url_of_another_form_is_refused_without_its_password(url: str) -> None:
     assert "allowed: redis://" in problem.message
     assert PASSWORD not in str(caught.value)
     assert PASSWORD not in repr(caught.value)
-
-
-@pytest.mark.parametrize("scheme", ["redis+cluster", "rediss+cluster"])
-def test_scheme_of_a_later_version_is_refused_as_such(scheme: str) -> None:
-    """A scheme that is known and not built yet is not called unknown."""
-    with pytest.raises(ConfigError, match=r"not supported by this version"):
-        JobQueueConfig(url=f"{scheme}://:{PASSWORD}@a:6379")
 
 
 def test_shown_url_keeps_what_helps() -> None:

@@ -301,7 +301,6 @@ def test_unknown_choice_lists_the_choices(tmp_path: Path, section: str, setting:
         ('[email]\nhost = "mail"', ("email",)),
         ('[cache]\nurl = "redis://c"', ("cache",)),
         ('[[alerts.actions]]\ntype = "log"', ("alerts",)),
-        ('[job_queue]\nurl = "redis+cluster://a:1"', ("job_queue", "url")),
     ],
 )
 def test_what_a_later_version_reads_is_refused_as_such(

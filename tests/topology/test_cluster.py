@@ -1,0 +1,162 @@
+"""A queue over the masters of a cluster: found, followed when slots move, and going on where a master is gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fraiseql_observers._core import RedisQueue
+from fraiseql_observers.errors import QueueUnavailable, ServerUnsuitable
+from tests.support.cluster import Cluster, tags
+from tests.support.command import run_here
+from tests.support.lanes import options_for
+from tests.support.load import Load
+from tests.support.server import ServerProcess
+from tests.support.site import Site
+from tests.support.wait import wait_until
+from tests.topology.books import not_run, unfinished, with_shards
+
+SHARDS = 6
+#: Seconds by which a replica may be behind, and within which the others of the cluster promote it.
+LAG_SECS = 1.0
+FOLLOW_SECS = 20.0
+
+
+@pytest.fixture(scope="module")
+def cluster(server_binary: Path) -> Iterator[Cluster]:
+    """Three masters without replicas, all of which stay alive."""
+    with Cluster(server_binary, replicas=False) as cluster:
+        yield cluster
+
+
+@pytest.mark.timeout(120)
+def test_jobs_of_all_shards_run_and_are_found(cluster: Cluster, tmp_path: Path, prefix: str) -> None:
+    """Producer, worker and operator see one queue, whose keys are on every master."""
+    site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS, ("quick", "refusing"))
+    ids = site.publish("Quick", 60)
+    dead = site.publish("Refusing", 6)
+    owners = {cluster.owner(cluster.slot(tag)).port for tag in tags(prefix, SHARDS)}
+    assert len(owners) > 1, "the shards of this prefix are all on one master"
+    with site.worker() as worker:
+        worker.ready()
+        wait_until(lambda: unfinished(site) == 0, deadline_secs=20, what="an empty queue")
+        more = site.publish("Quick", 10)
+        wait_until(lambda: len(site.runs()) == 70, deadline_secs=20, what="jobs that wake an idle worker")
+        assert worker.stop() == 0, worker.log
+    assert site.runs() == dict.fromkeys(map(str, ids + more), 1)
+    config = ["--config", str(site.path)]
+    for command in (
+        ["status"],
+        ["jobs", "show", str(ids[0])],
+        ["dlq", "replay", str(dead[0])],
+        ["dlq", "list"],
+    ):
+        done = run_here([*command, *config])
+        assert done.code == 0, (command, done)
+    assert run_here(["dlq", "clear", "--yes", *config]).code == 0
+
+
+@pytest.mark.row(37)
+@pytest.mark.timeout(120)
+def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
+    cluster: Cluster, tmp_path: Path, prefix: str
+) -> None:
+    """Only the shard in that slot waits while its keys are on two nodes; then its calls are sent on."""
+    site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
+    slot = cluster.slot(tags(prefix, SHARDS)[0])
+    with site.worker() as worker, Load(site) as load:
+        worker.ready()
+        for _ in range(3):
+            load.goes_on()
+            source = cluster.owner(slot)
+            cluster.move(slot, next(node for node in cluster.masters if node is not source))
+        load.goes_on()
+        load.__exit__(None, None, None)
+        assert not_run(site, load) == []
+        assert worker.stop() == 0, worker.log
+    print(f"confirmed {len(load.confirmed)}, errors {sorted(load.errors)}")
+    assert set(site.runs().values()) == {1}
+
+
+@pytest.mark.row(36)
+@pytest.mark.timeout(180)
+@pytest.mark.long
+def test_a_replica_takes_over_for_a_master_that_is_killed(
+    server_binary: Path, tmp_path: Path, prefix: str
+) -> None:
+    """The other shards go on meanwhile; lost is at most what was confirmed within the replica's lag."""
+    with Cluster(server_binary) as cluster:
+        site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
+        slot = cluster.slot(tags(prefix, SHARDS)[0])
+        with site.worker() as worker, Load(site) as load:
+            worker.ready()
+            load.goes_on()
+            killed = time.monotonic()
+            cluster.owner(slot).kill()
+            ran = site.count("end")
+            wait_until(lambda: site.count("end") > ran, deadline_secs=FOLLOW_SECS, what="the other shards")
+            wait_until(lambda: cluster.owner(slot).is_running, deadline_secs=FOLLOW_SECS, what="a new master")
+            load.goes_on(deadline_secs=FOLLOW_SECS)
+            assert worker.stop() == 0, worker.log
+        # The master may have taken acks with it: those jobs are free when the first worker's lease is over.
+        with site.worker() as worker:
+            worker.ready()
+            lost = not_run(site, load)
+        print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
+        assert all(killed - LAG_SECS <= at <= killed + LAG_SECS for at in lost), (killed, lost[0], lost[-1])
+
+
+@pytest.mark.row(38)
+@pytest.mark.timeout(120)
+@pytest.mark.long
+def test_a_cluster_that_is_down_is_told_and_goes_on_when_it_is_back(
+    server_binary: Path, tmp_path: Path, prefix: str
+) -> None:
+    """With full coverage all shards stop while one master is away. Nothing is lost, and nobody has to do anything."""
+    with Cluster(server_binary, replicas=False, full_coverage=True) as cluster:
+        site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
+        with site.worker() as worker:
+            worker.ready()
+            ids = site.publish("Quick", 20)
+            wait_until(lambda: unfinished(site) == 0, deadline_secs=20, what="an empty queue")
+            gone = cluster.masters[2]
+            gone.kill()
+            wait_until(lambda: not cluster.is_ok(), deadline_secs=FOLLOW_SECS, what="a cluster that is down")
+            with pytest.raises(QueueUnavailable):
+                site.publish("Quick", 30)
+            wait_until(
+                lambda: worker.get("/readyz")[0] != 200, deadline_secs=20, what="a worker that says so"
+            )
+            gone.start()
+            wait_until(cluster.is_ok, deadline_secs=FOLLOW_SECS, what="a cluster that is back")
+            ids += site.publish("Quick", 20)
+            wait_until(lambda: unfinished(site) == 0, deadline_secs=FOLLOW_SECS, what="an empty queue")
+            wait_until(
+                lambda: worker.get("/readyz")[0] == 200, deadline_secs=20, what="a worker that is ready"
+            )
+            assert worker.stop() == 0, worker.log
+        assert site.runs().keys() >= set(map(str, ids))
+
+
+def test_a_url_that_does_not_say_that_it_is_a_cluster_is_refused(cluster: Cluster, prefix: str) -> None:
+    """The message names the scheme to use."""
+    owner = cluster.owner(cluster.slot(tags(prefix, 1)[0]))
+    other = next(node for node in cluster.masters if node is not owner)
+    with pytest.raises(ServerUnsuitable, match=r"redis\+cluster://"):
+        RedisQueue(f"redis://127.0.0.1:{other.port}", options_for(prefix)).open_blocking()
+
+
+def test_a_url_that_says_that_a_server_is_a_cluster_is_refused(server: ServerProcess, prefix: str) -> None:
+    """And the other way round."""
+    url = f"redis+cluster://127.0.0.1:{server.port}"
+    with pytest.raises(ServerUnsuitable, match="no node of a cluster"):
+        RedisQueue(url, options_for(prefix)).open_blocking()
+
+
+def test_a_cluster_of_which_no_node_answers_is_a_server_that_is_away(prefix: str) -> None:
+    """It passes, so it is waited for."""
+    with pytest.raises(QueueUnavailable, match=r"the cluster at 127\.0\.0\.1:1, 127\.0\.0\.1:2"):
+        RedisQueue("redis+cluster://127.0.0.1:1,127.0.0.1:2", options_for(prefix)).open_blocking()
