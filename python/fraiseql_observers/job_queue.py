@@ -123,6 +123,10 @@ class JobQueue(Protocol):
         ...
 
 
+#: How often a shard is rid of what has outlived its time, in seconds; a worker process does that by itself.
+_TEND_SECS = 5.0
+
+
 class Holder:
     """One incarnation on one shard: it joins when it first leases, and anew when its lease was lost."""
 
@@ -132,9 +136,14 @@ class Holder:
         self.incarnation = uuid4().hex
         self.joined = False
         self.call = 0
+        self._tend_at = 0.0
 
     async def lease(self, limit: int) -> list[Lease]:
         """Take up to `limit` jobs, under a new lease where the old one was lost."""
+        if time.monotonic() >= self._tend_at:
+            self._tend_at = time.monotonic() + _TEND_SECS
+            await self.lane.rotate()
+            await self.lane.trim()
         turn = await self._turn(limit)
         if turn.standing == "lost" or (turn.standing == "expired" and not await self.beat()):
             self.start_anew()

@@ -87,6 +87,63 @@ def test_a_full_queue_takes_nothing_of_a_batch_and_still_knows_its_jobs(make_lan
     assert lane.stats().pending == 2
 
 
+def test_entries_of_cancelled_jobs_do_not_keep_a_queue_full(make_lane: MakeLane) -> None:
+    """They stay on the lists until a worker meets them; only as many as the bound are overlooked."""
+    lane = make_lane(max_pending=3).steps
+    for first in (0, 3):
+        lane.enqueue([(member(first + n), NOW, b"{}") for n in range(3)])
+        with pytest.raises(QueueFull):
+            lane.enqueue([(member(99), NOW, b"{}")])
+        if first == 0:
+            for n in range(3):
+                assert lane.cancel(member(n)) == "pending"
+            assert lane.stats().pending == 0
+    assert lane.cancel(member(3)) == "pending"
+    with pytest.raises(QueueFull):
+        lane.enqueue([(member(99), NOW, b"{}")])
+    lane.join("w", "{}")
+    assert len(lane.turn("w", 1, 2).leases) == 2
+    assert lane.enqueue([(member(99), NOW, b"{}")]) == [True]
+
+
+def test_an_id_counts_once_against_the_bound(make_lane: MakeLane) -> None:
+    """However often a call names it, and under whatever priorities."""
+    lane = make_lane(max_pending=2).steps
+    same = [(member(1, letter), NOW, b"{}") for letter in "chdl"]
+    assert lane.enqueue([*same, (member(2), NOW, b"{}")]) == [True, False, False, False, True]
+    assert lane.enqueue(same) == [False] * 4
+    assert lane.stats().pending == 2
+
+
+def test_jobs_for_later_have_a_bound_of_their_own(make_lane: MakeLane) -> None:
+    """A flood of delayed jobs is held back too, and does not stop what is due now."""
+    lane = make_lane(max_pending=2).steps
+    assert lane.enqueue([(member(n), ("after", 1000), b"{}") for n in range(2)]) == [True, True]
+    with pytest.raises(QueueFull):
+        lane.enqueue([(member(2), ("after", 1000), b"{}")])
+    with pytest.raises(QueueFull):
+        lane.enqueue([(member(2), NOW, b"{}"), (member(3), ("after", 1000), b"{}")])
+    assert lane.enqueue([(member(n), NOW, b"{}") for n in range(4, 6)]) == [True, True]
+    assert lane.enqueue([(member(n), ("after", 1000), b"{}") for n in range(2)]) == [False, False]
+    stats = lane.stats()
+    assert (stats.pending, stats.scheduled) == (2, 2)
+
+
+def test_suspects_count_against_the_bound(make_lane: MakeLane) -> None:
+    """They are pending, though they run alone."""
+    lane = make_lane(max_pending=1)
+    steps = lane.steps
+    steps.enqueue([(member(1), NOW, b"{}")])
+    for worker in ("a", "b"):
+        steps.join(worker, "{}")
+        assert len(steps.turn(worker, 1, 1).leases) == 1
+        lane.pass_time(30_000)
+        steps.reclaim(worker, FAILURE)
+    assert steps.stats().suspects == 1
+    with pytest.raises(QueueFull):
+        steps.enqueue([(member(2), NOW, b"{}")])
+
+
 def test_reclaiming_takes_batches_and_names_what_is_left(make_lane: MakeLane) -> None:
     """A worker that held more than one call may move is reclaimed by several."""
     lane = make_lane(batch_size=4)

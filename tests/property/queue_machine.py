@@ -120,9 +120,8 @@ class QueueMachine(BothQueues):
 
     def offer(self, jobs: list[Offer]) -> None:
         """Offer jobs, and see that ready ones leave a token for whoever is idle."""
-        entries = sum(map(len, self.audit.pending.values()))
         stored = self.ask("enqueue", jobs)
-        assert stored == self.model.enqueue(jobs, entries)
+        assert stored == self.model.enqueue(jobs, self.audit.ghosts.total())
         if stored != "full" and any(
             new and job[1][0] == "now" for new, job in zip(stored, jobs, strict=True)
         ):
@@ -436,7 +435,8 @@ class QueueMachine(BothQueues):
         self.ask("join", worker.name, "{}")
         self.model.join(worker.name)
         self.the_keys_keep_their_promises()
-        for _ in range(BOUNDS.max_pending + len(IDS)):
+        entries = sum(map(len, self.audit.pending.values())) + len(self.audit.suspects)
+        for _ in range(entries + len(self.audit.scheduled) + len(IDS)):
             waiting, suspects = any(self.audit.pending.values()), bool(self.audit.suspects)
             if not waiting and not suspects and not self.audit.scheduled:
                 break

@@ -83,22 +83,33 @@ class QueueModel:
 
     # -- storing ------------------------------------------------------------------------------------------------
 
-    def enqueue(self, jobs: list[tuple[bytes, Verdict, bytes]], entries: int) -> list[bool] | Literal["full"]:
-        """Store jobs; `entries` is how many entries the pending lists have, ghosts included."""
-        offered = sum(1 for member, _, _ in jobs if not self._known(member[:16]))
-        if offered and entries + offered > self.bounds.max_pending:
+    def enqueue(self, jobs: list[tuple[bytes, Verdict, bytes]], ghosts: int) -> list[bool] | Literal["full"]:
+        """Store jobs; `ghosts` is how many entries of cancelled jobs are on the lists."""
+        new: dict[bytes, bool] = {}
+        for member, due, _ in jobs:
+            if not self._known(member[:16]):
+                new.setdefault(member[:16], self._due_at(due) > self.now_ms)
+        later = sum(new.values())
+        ready = len(new) - later
+        most = self.bounds.max_pending
+        pending = len(self.in_place("pending")) + len(self.in_place("suspects")) + max(0, ghosts - most)
+        if (ready and pending + ready > most) or (later and len(self.in_place("scheduled")) + later > most):
             return "full"
         stored = []
-        for member, (when, ms), payload in jobs:
+        for member, due, payload in jobs:
             stored.append(not self._known(member[:16]))
             if not stored[-1]:
                 continue
-            at_ms = {"now": 0, "after": self.now_ms + ms, "at": ms}[when]
+            at_ms = self._due_at(due)
             place = "scheduled" if at_ms > self.now_ms else "pending"
             self.jobs[member[:16]] = Kept(member, payload, place, at_ms)
             self.acks[member[:16]] = 0
         self.count("enqueued", sum(stored))
         return stored
+
+    def _due_at(self, due: Verdict) -> int:
+        when, ms = due
+        return {"now": 0, "after": self.now_ms + ms, "at": ms}[when]
 
     def _known(self, id_: bytes) -> bool:
         return id_ in self.jobs or self.how_ended(id_) is not None

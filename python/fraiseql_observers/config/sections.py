@@ -194,7 +194,8 @@ class StorageConfig(Section):
         durability: ``auto`` (what the server gives by itself), ``memory``, ``process``, ``disk`` or ``replica:n``: what
             accepted jobs outlive. A level that the server cannot give is refused.
         enqueue_timeout_secs: The longest an enqueue waits for the server (1–60).
-        max_pending: Pending jobs above which an enqueue is refused; 0 is no bound.
+        max_pending: Most jobs of a shard that are pending, and most that are scheduled; what would go beyond is refused
+            whole; 0 is no bound.
         dedupe_window_secs: How long the id of an ended job is remembered (60–604800).
         completed_retention_secs: How long a finished job's record stays (0–2592000; 0 is not at all).
         completed_retention_max: Records of finished jobs that stay (0–10000000; 0 is none).

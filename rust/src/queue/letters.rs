@@ -60,8 +60,8 @@ impl RedisQueue {
         Ok(page)
     }
 
-    /// Lets the oldest dead letters go where there are too many or they are too old, at most two batches of them.
-    /// Returns how many went.
+    /// Lets the oldest dead letters go where there are too many or they are too old, at most two batches of them, and
+    /// records of finished jobs too. Returns how many letters went.
     ///
     /// # Errors
     ///
@@ -83,12 +83,15 @@ impl RedisQueue {
                 &k.ended[0],
                 &k.ended[1],
                 &k.meta,
+                &k.recent,
             ],
         );
         command
             .arg(self.options().dead_letter_max)
             .arg(DEAD_LETTER_MAX_AGE_MS)
-            .arg(2 * self.options().batch_size);
+            .arg(2 * self.options().batch_size)
+            .arg(self.options().completed_retention_max)
+            .arg(self.options().completed_retention_ms);
         reply::count(&self.run(Script::Trim, &step, &command).await?)
     }
 }

@@ -57,7 +57,7 @@ pub use tls::TlsFiles;
 /// Bounds that a lane keeps for everybody; the same for every process that uses it.
 #[derive(Clone, Debug)]
 pub struct LaneOptions {
-    /// Most jobs pending, or 0 for no bound.
+    /// Most jobs pending, and most jobs scheduled; 0 for no bound.
     pub max_pending: u64,
     /// How long an ended id is remembered, in ms.
     pub dedupe_window_ms: u64,

@@ -237,6 +237,7 @@ impl RedisQueue {
                 &k.scheduled,
                 &k.wake,
                 &k.meta,
+                &k.suspects,
             ],
             &k.clock,
         );
@@ -270,7 +271,7 @@ impl RedisQueue {
         }
         if matches!(&value, Value::BulkString(word) if word == b"full") {
             return Err(QueueError::Full(format!(
-                "{} jobs are pending already",
+                "{} jobs are pending already, or as many are scheduled",
                 self.options.max_pending
             )));
         }

@@ -2,8 +2,11 @@
 -- enqueue: store new jobs, each once. No allow-oom: a full memory refuses the whole call before it starts.
 --
 -- KEYS  [1] jobs   [2] [3] done sets   [4]..[7] pending c h d l   [8] scheduled   [9] wake   [10] meta
--- ARGV  [1] n   [2] bound on pending jobs, 0 = none   [3] n priority letters in one string,
+--       [11] suspects
+-- ARGV  [1] n   [2] bound on pending and on scheduled jobs, 0 = none   [3] n priority letters in one string,
 --       then n ids, n due times (ms; `0` = now, `+ms` = after that long), n job byte strings
+-- A call that would go beyond a bound is refused whole. Entries of cancelled jobs, which a worker drops when it meets
+-- them, do not count, unless they are more than the bound themselves: lists must not grow where no worker is.
 -- Returns n digits, 1 stored and 0 known already; or `full`, or `unopened` where meta has no marker.
 -- Keeps: an id is in at most one of pending, scheduled, running, suspects, parked, dead, done.
 local n = tonumber(ARGV[1])
@@ -17,18 +20,36 @@ if not redis.call('HGET', KEYS[10], 'marker') then
 end
 local ended = redis.call('SMISMEMBER', KEYS[2], unpack(ARGV, 4, 3 + n))
 local ended_before = redis.call('SMISMEMBER', KEYS[3], unpack(ARGV, 4, 3 + n))
-local depth = redis.call('LLEN', KEYS[4]) + redis.call('LLEN', KEYS[5]) + redis.call('LLEN', KEYS[6]) + redis.call('LLEN', KEYS[7])
+local entries = redis.call('LLEN', KEYS[11])
+for i = 4, 7 do
+  entries = entries + redis.call('LLEN', KEYS[i])
+end
+local ghosts = math.min(math.max(whole(redis.call('HGET', KEYS[10], 'ghosts')) or 0, 0), bound)
+local scheduled = redis.call('ZCARD', KEYS[8])
 local earliest = redis.call('ZRANGE', KEYS[8], 0, 0, 'WITHSCORES')[2]
 redis.call('LLEN', KEYS[9])
 redis.call('HLEN', KEYS[1])
-if bound > 0 and depth + n > bound then
-  local new = 0
+
+-- When job i is due, in ms.
+local function due_at(i)
+  local due = ARGV[3 + n + i]
+  return tonumber(due) + (string.sub(due, 1, 1) == '+' and now or 0)
+end
+
+if bound > 0 and (entries - ghosts + n > bound or scheduled + n > bound) then
+  local ready, later, seen = 0, 0, {}
   for i = 1, n do
-    if ended[i] == 0 and ended_before[i] == 0 and redis.call('HEXISTS', KEYS[1], ARGV[3 + i]) == 0 then
-      new = new + 1
+    local id = ARGV[3 + i]
+    if not seen[id] and ended[i] == 0 and ended_before[i] == 0 and redis.call('HEXISTS', KEYS[1], id) == 0 then
+      seen[id] = true
+      if due_at(i) <= now then
+        ready = ready + 1
+      else
+        later = later + 1
+      end
     end
   end
-  if new > 0 and depth + new > bound then
+  if (ready > 0 and entries - ghosts + ready > bound) or (later > 0 and scheduled + later > bound) then
     return 'full'
   end
 end
@@ -41,11 +62,7 @@ for i = 1, n do
     stored = stored + 1
     out[i] = '1'
     local letter = string.sub(letters, i, i)
-    local due = ARGV[3 + n + i]
-    local at = tonumber(due)
-    if string.sub(due, 1, 1) == '+' then
-      at = at + now
-    end
+    local at = due_at(i)
     if at <= now then
       local list = ready[letter]
       list[#list + 1] = id .. letter

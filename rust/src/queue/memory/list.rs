@@ -88,8 +88,8 @@ impl MemoryQueue {
         }))
     }
 
-    /// Lets the oldest dead letters go where there are too many or they are too old, at most two batches of them.
-    /// Returns how many went.
+    /// Lets the oldest dead letters go where there are too many or they are too old, at most two batches of them, and
+    /// records of finished jobs too. Returns how many letters went.
     ///
     /// # Errors
     ///
@@ -97,6 +97,13 @@ impl MemoryQueue {
     pub fn trim(&self, lane: &Lane) -> Result<u64, QueueError> {
         Ok(self.step(lane, |state, now_ms| {
             let bound = 2 * self.options.batch_size;
+            for _ in 0..bound {
+                let records = state.recent.len();
+                state.record(now_ms, Vec::new(), &self.options);
+                if state.recent.len() == records {
+                    break;
+                }
+            }
             let max = usize::try_from(self.options.dead_letter_max).unwrap_or(usize::MAX);
             let many = state.dead.len().saturating_sub(max);
             let oldest_kept_ms = now_ms.saturating_sub_unsigned(DEAD_LETTER_MAX_AGE_MS);

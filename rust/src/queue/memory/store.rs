@@ -1,6 +1,10 @@
 //! Storing jobs, ending them by hand, and forgetting the ids of those that ended.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
+
+use super::lane::LaneState;
 
 use crate::queue::{
     Cancelled, Due, Ending, Found, Incarnation, Lane, Member, MemoryQueue, NewJob, Place, Priority,
@@ -16,12 +20,9 @@ impl MemoryQueue {
     pub fn enqueue(&self, lane: &Lane, jobs: &[NewJob]) -> Result<Stored, QueueError> {
         let bound = usize::try_from(self.options.max_pending).unwrap_or(usize::MAX);
         self.step(lane, |state, now_ms| {
-            let depth = state.waiting();
-            let known = |id| state.has_ended(id) || state.jobs.contains_key(&id);
-            let new = jobs.iter().filter(|job| !known(job.member.id())).count();
-            if bound > 0 && new > 0 && depth + new > bound {
+            if bound > 0 && state.is_full_for(jobs, now_ms, bound) {
                 return Err(QueueError::Full(format!(
-                    "{bound} jobs are pending already"
+                    "{bound} jobs are pending already, or as many are scheduled"
                 )));
             }
             let earliest = state.scheduled.first_score();
@@ -34,11 +35,7 @@ impl MemoryQueue {
                 }
                 stored.push(true);
                 state.jobs.insert(id, job.bytes.clone());
-                let at_ms = match job.due {
-                    Due::Now => 0,
-                    Due::After(ms) => now_ms.saturating_add_unsigned(ms),
-                    Due::At(ms) => ms,
-                };
+                let at_ms = due_at(job, now_ms);
                 if at_ms <= now_ms {
                     ready += 1;
                     state.list(job.member.priority()).push_front(job.member);
@@ -171,6 +168,36 @@ impl MemoryQueue {
             state.ended[state.epoch].clear();
             true
         }))
+    }
+}
+
+impl LaneState {
+    /// Whether the new ones among jobs would make more than `bound` pending or more than `bound` scheduled ones.
+    ///
+    /// Entries of cancelled jobs do not count, unless they are more than the bound themselves.
+    fn is_full_for(&self, jobs: &[NewJob], now_ms: i64, bound: usize) -> bool {
+        let ghosts: u64 = self.ghosts.values().sum();
+        let ghosts = usize::try_from(ghosts).unwrap_or(usize::MAX).min(bound);
+        let pending = self.waiting() + self.suspects.len() - ghosts;
+        let mut seen = HashSet::new();
+        let (ready, later): (Vec<_>, Vec<_>) = jobs
+            .iter()
+            .filter(|job| {
+                let id = job.member.id();
+                !self.has_ended(id) && !self.jobs.contains_key(&id) && seen.insert(id)
+            })
+            .partition(|job| due_at(job, now_ms) <= now_ms);
+        (!ready.is_empty() && pending + ready.len() > bound)
+            || (!later.is_empty() && self.scheduled.len() + later.len() > bound)
+    }
+}
+
+/// When a new job is due, in ms.
+fn due_at(job: &NewJob, now_ms: i64) -> i64 {
+    match job.due {
+        Due::Now => 0,
+        Due::After(ms) => now_ms.saturating_add_unsigned(ms),
+        Due::At(ms) => ms,
     }
 }
 
