@@ -83,7 +83,8 @@ class Nemesis:
             case What.KILL_CHILD | What.KILL_WORKER | What.KILL_SUPERVISOR:
                 self._kill(step.what, member, step.at)
             case What.KILL_ALL:
-                in_flight = sum(one.kill() for one in self._fleet.members if one.is_up)
+                doomed = self._fleet.members[: int(step.amount)]
+                in_flight = sum(one.kill() for one in doomed if one.is_up)
                 self._history.fault(step.what, "all workers", in_flight)
             case What.START_WORKER:
                 if not member.is_up:

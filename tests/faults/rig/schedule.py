@@ -15,7 +15,7 @@ class What(StrEnum):
     KILL_CHILD = "kill a child"
     KILL_WORKER = "kill a worker"
     KILL_SUPERVISOR = "kill a supervisor"
-    KILL_ALL = "kill all workers"
+    KILL_ALL = "kill all workers at once"
     START_WORKER = "start a worker"
     FREEZE = "freeze beyond the lease"
     NAP = "freeze below the lease"
@@ -39,7 +39,7 @@ class Step:
         at: Seconds from the start of the run.
         what: What is done.
         worker: To which worker, where it is done to one.
-        amount: How much, where that can be said: seconds of a delay.
+        amount: How much, where that can be said: seconds of a delay, how many workers.
     """
 
     at: float
@@ -69,7 +69,7 @@ def _kill(rng: random.Random, at: float, workers: int, _lease: float) -> Iterato
 
 
 def _kill_all(rng: random.Random, at: float, workers: int, _lease: float) -> Iterator[Step]:
-    yield Step(at, What.KILL_ALL)
+    yield Step(at, What.KILL_ALL, amount=workers)
     for worker in range(workers):
         yield Step(at + rng.uniform(0.0, 2.0), What.START_WORKER, worker)
 

@@ -43,4 +43,4 @@ def test_each_fault_comes_as_often_as_it_should_and_ends() -> None:
 def test_who_is_spared_is_left_alone() -> None:
     steps = drawn(5, spared=1)
     assert {step.worker for step in steps} == {0, 1, 2}
-    assert all(step.at >= 0 for step in steps)
+    assert {step.amount for step in drawn(5, {"kill_all": 10.0}, spared=1)} == {0.0, 3.0}
