@@ -7,6 +7,7 @@ import builtins
 from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from os import PathLike
 from typing import Any, ClassVar, Literal, TypeAlias, final
 from uuid import UUID
 
@@ -47,6 +48,7 @@ __all__ = [
     "calculate_backoff",
     "counters_snapshot",
     "draw_delay",
+    "erase_spooled",
 ]
 
 __version__: str
@@ -594,7 +596,7 @@ class ServerFacts:
 
 @final
 class QueueOptions:
-    """The bounds that a queue keeps; every process that uses it should have the same."""
+    """The bounds that a queue keeps, which every process should have alike, and where jobs wait while it is away."""
 
     def __new__(
         cls,
@@ -609,6 +611,8 @@ class QueueOptions:
         dead_letter_max: int,
         max_crashes: int,
         lease_duration_secs: int,
+        spool_dir: str | PathLike[str] | None = None,
+        spool_max_bytes: int = 0,
     ) -> QueueOptions:
         """Collect the bounds.
 
@@ -662,6 +666,9 @@ class ProcessSummary:
     def duplicates(self) -> int:
         """Jobs that the queue knew already."""
     @property
+    def jobs_spooled(self) -> int:
+        """Jobs on this machine's disk, since the queue was away; they go there by themselves when it is back."""
+    @property
     def conditions_skipped(self) -> int:
         """Observers left out because their condition could not be evaluated; `errors` says why."""
     @property
@@ -669,13 +676,13 @@ class ProcessSummary:
         """Jobs that were not stored."""
     @property
     def job_ids(self) -> list[UUID]:
-        """The jobs stored or known, in the order of observers and actions."""
+        """The jobs stored, known or spooled, in the order of observers and actions."""
     @property
     def errors(self) -> list[str]:
         """What went wrong, each text once, at most 100."""
     @property
     def is_success(self) -> bool:
-        """Whether every job is stored and every condition was answered."""
+        """Whether every job is stored or spooled and every condition was answered."""
     def failure(self) -> ObserversError | None:
         """Return why a job was not stored, or ``None``."""
 
@@ -888,6 +895,22 @@ class Feed:
 #: The upper bounds of the duration histogram, in seconds.
 DURATION_BUCKETS: tuple[float, ...]
 MOST_REPLICAS: int
+
+def erase_spooled(directory: str | PathLike[str], matches: Callable[[bytes], object]) -> list[UUID]:
+    """Erase jobs in a spool, whoever owns its files, replayed ones that are still on the disk included.
+
+    A job that its owner is just sending may arrive in the queue all the same: erase there afterwards.
+
+    Args:
+        directory: The spool.
+        matches: Says of a job's bytes, as `Job.from_json` reads them, whether it is to be erased.
+
+    Returns:
+        The ids of the jobs erased, each once.
+
+    Raises:
+        OSError: If a file cannot be read or written; what was erased before stays erased.
+    """
 
 def counters_snapshot() -> bytes:
     """Return everything that the core of this process has counted, as one JSON object."""
@@ -1137,7 +1160,8 @@ class Queue:
                 the server gives by itself.
 
         Returns:
-            For each job whether it is new; ``False`` means that the queue knew its id already.
+            For each job whether it is new, as far as is known: a spooled one counts as new. ``False`` means that the
+            queue knew its id already.
 
         Raises:
             QueueUnavailable: If the time is up and nothing was stored.

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fraiseql_observers._core import Feed, MemoryQueue, Pipeline, QueueOptions, RedisQueue
@@ -27,6 +28,7 @@ __all__ = [
     "connect",
     "open_connection",
     "queue_options",
+    "spool_directory",
 ]
 
 #: The action types that this version runs; jobs of others wait for a worker that knows them.
@@ -34,7 +36,7 @@ KNOWN_ACTIONS = ("webhook", "function", "log")
 
 
 def queue_options(config: Config) -> QueueOptions:
-    """Return the bounds that a queue keeps; every process that uses the queue should have the same."""
+    """Return the bounds that a queue keeps, which every process should have alike, and where its jobs may wait."""
     storage = config.storage
     return QueueOptions(
         key_prefix=storage.key_prefix,
@@ -47,7 +49,15 @@ def queue_options(config: Config) -> QueueOptions:
         dead_letter_max=storage.dead_letter_max,
         max_crashes=config.worker.max_crashes,
         lease_duration_secs=config.worker.lease_duration_secs,
+        spool_dir=spool_directory(config),
+        spool_max_bytes=storage.spool_max_bytes,
     )
+
+
+def spool_directory(config: Config) -> Path | None:
+    """Return where jobs wait while the queue is away; nothing where they do not."""
+    directory = config.storage.spool_dir
+    return None if directory is None else Path(config.folder or "", directory).absolute()
 
 
 class Connection(NamedTuple):

@@ -135,7 +135,8 @@ class QueuedObserverExecutor:
 
         Raises:
             EventError: If the event is malformed or too large.
-            QueueUnavailable: If the queue was not reached in time; nothing is known to be stored.
+            QueueUnavailable: If the queue was not reached in time; nothing is known to be stored. With a
+                ``spool_dir`` only if that cannot take the jobs either; else they are in `jobs_spooled`.
             QueueFull: If the queue refuses further jobs.
             DurabilityNotConfirmed: If the jobs may have been stored. Repeating the call is safe in each case.
             ServerUnsuitable: If the server cannot keep jobs as durably as asked; nothing is stored.

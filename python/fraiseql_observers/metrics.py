@@ -57,6 +57,38 @@ METRICS: Final = (
         "Conditions that an event could not answer, so that their observers were left out.",
     ),
     Declaration("job_queued_total", "counter", (), "queued", "Jobs stored in the queue by this program."),
+    Declaration(
+        "job_spooled_total",
+        "counter",
+        (),
+        "spooled",
+        "Jobs that this program has put on its own disk, since the queue was away.",
+    ),
+    Declaration(
+        "spool_replayed_total",
+        "counter",
+        (),
+        "spool_replayed",
+        "Jobs that this program has moved from its disk to the queue.",
+    ),
+    Declaration(
+        "spool_damaged_total",
+        "counter",
+        (),
+        "spool_damaged",
+        "Damaged parts of spool files that were put aside, into a file beside them.",
+    ),
+    Declaration(
+        "spool_torn_total",
+        "counter",
+        (),
+        "spool_torn",
+        "Records of spool files that were never written to their end, nor confirmed, and were dropped.",
+    ),
+    Declaration(
+        "spool_jobs", "gauge", (), "spool_jobs", "Jobs on this program's disk that wait for the queue."
+    ),
+    Declaration("spool_bytes", "gauge", (), "spool_bytes", "Bytes of them."),
     Declaration("job_executed_total", "counter", ("action_type",), "executed", "Jobs that have completed."),
     Declaration(
         "job_failed_total",
@@ -158,8 +190,10 @@ def families(counters: Counters, gauges: Gauges, bounds: Sequence[float]) -> Ite
     """
     for declaration in METRICS:
         if declaration.kind == "gauge":
-            if declaration.source in gauges:
-                yield Family(declaration, [Sample("", {}, gauges[declaration.source])])
+            # The core itself counts what this program holds; the queue is asked for what it holds.
+            value = gauges.get(declaration.source, counters.get(declaration.source))
+            if value is not None:
+                yield Family(declaration, [Sample("", {}, value)])
         elif declaration.kind == "histogram":
             yield Family(declaration, list(_histogram_samples(declaration, counters, bounds)))
         else:

@@ -43,6 +43,7 @@ class PublishReport:
         matched: Events that matched at least one rule.
         queued: Jobs stored.
         duplicates: Jobs that the queue knew already.
+        spooled: Jobs on this machine's disk, since the queue was away.
         skipped: Rules left out of an event since their condition could not be evaluated.
         bad_lines: Lines that are no events.
         not_queued: Events of which at least one job was not stored.
@@ -57,6 +58,7 @@ class PublishReport:
         self.matched = 0
         self.queued = 0
         self.duplicates = 0
+        self.spooled = 0
         self.skipped = 0
         self.bad_lines = 0
         self.not_queued = 0
@@ -91,6 +93,7 @@ class PublishReport:
         self.events += 1
         self.queued += summary.jobs_queued
         self.duplicates += summary.duplicates
+        self.spooled += summary.jobs_spooled
         self.skipped += summary.conditions_skipped
         self.matched += bool(summary.matched)
         self.not_queued += bool(summary.queueing_errors)

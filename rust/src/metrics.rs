@@ -88,6 +88,12 @@ pub struct Counters {
     lease_lost: AtomicU64,
     clock_jumps: AtomicU64,
     outcomes_refused: AtomicU64,
+    spooled: AtomicU64,
+    spool_replayed: AtomicU64,
+    spool_damaged: AtomicU64,
+    spool_torn: AtomicU64,
+    spool_jobs: AtomicU64,
+    spool_bytes: AtomicU64,
     actions: [PerAction; ACTION_TYPES.len()],
 }
 
@@ -175,6 +181,32 @@ impl Counters {
         self.clock_jumps.fetch_add(1, Relaxed);
     }
 
+    /// Counts jobs that were accepted on this producer's disk, since the queue was away.
+    pub fn spooled(&self, jobs: u64) {
+        self.spooled.fetch_add(jobs, Relaxed);
+    }
+
+    /// Counts jobs that went from there to the queue.
+    pub fn spool_replayed(&self, jobs: u64) {
+        self.spool_replayed.fetch_add(jobs, Relaxed);
+    }
+
+    /// Counts a damaged part of a spool file that was put aside.
+    pub fn spool_damaged(&self) {
+        self.spool_damaged.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a record that was never written to its end, and was dropped.
+    pub fn spool_torn(&self) {
+        self.spool_torn.fetch_add(1, Relaxed);
+    }
+
+    /// Notes what this process has to replay.
+    pub fn spool_holds(&self, jobs: u64, bytes: u64) {
+        self.spool_jobs.store(jobs, Relaxed);
+        self.spool_bytes.store(bytes, Relaxed);
+    }
+
     /// Everything counted, as one JSON object; labels that never occurred are left out.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut executed = Map::new();
@@ -218,6 +250,12 @@ impl Counters {
             "lease_lost": self.lease_lost.load(Relaxed),
             "outcomes_refused": self.outcomes_refused.load(Relaxed),
             "clock_jumps": self.clock_jumps.load(Relaxed),
+            "spooled": self.spooled.load(Relaxed),
+            "spool_replayed": self.spool_replayed.load(Relaxed),
+            "spool_damaged": self.spool_damaged.load(Relaxed),
+            "spool_torn": self.spool_torn.load(Relaxed),
+            "spool_jobs": self.spool_jobs.load(Relaxed),
+            "spool_bytes": self.spool_bytes.load(Relaxed),
         })
         .to_string()
         .into_bytes()

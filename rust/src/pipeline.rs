@@ -11,7 +11,7 @@ use crate::event::{Event, EventError};
 use crate::job::JobTemplate;
 use crate::matcher::Matcher;
 use crate::metrics::COUNTERS;
-use crate::queue::gather::Gather;
+use crate::queue::intake::{Intake, Kept};
 use crate::queue::{Due, Durability, Lane, NewJob, QueueError};
 
 /// Most texts of errors that a summary holds.
@@ -37,6 +37,8 @@ pub struct Summary {
     pub jobs_queued: usize,
     /// Jobs that the queue knew already.
     pub duplicates: usize,
+    /// Jobs on this machine's disk, since the queue was away.
+    pub jobs_spooled: usize,
     /// Rules left out because their condition could not be evaluated.
     pub conditions_skipped: usize,
     /// Jobs that were not stored.
@@ -124,22 +126,22 @@ impl Pipeline {
     pub async fn process(
         &self,
         events: &[Arc<Event>],
-        gather: &Gather,
+        intake: &Intake,
         level: Option<Durability>,
         limit: Duration,
     ) -> Vec<Summary> {
         let (mut summaries, lanes) = self.plan(events);
         for (lane, (jobs, owners)) in lanes {
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.member.id()).collect();
-            match gather.enqueue(lane, jobs, level, limit).await {
+            match intake.enqueue(lane, jobs, level, limit).await {
                 Ok(stored) => {
-                    for ((owner, id), new) in owners.into_iter().zip(ids).zip(stored) {
+                    for ((owner, id), kept) in owners.into_iter().zip(ids).zip(stored) {
                         let summary = &mut summaries[owner];
                         summary.job_ids.push(id);
-                        if new {
-                            summary.jobs_queued += 1;
-                        } else {
-                            summary.duplicates += 1;
+                        match kept {
+                            Kept::New => summary.jobs_queued += 1,
+                            Kept::Known => summary.duplicates += 1,
+                            Kept::Spooled => summary.jobs_spooled += 1,
                         }
                     }
                 }

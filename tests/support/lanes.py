@@ -26,7 +26,8 @@ def options_for(prefix: str, **bounds: int) -> QueueOptions:
         "max_crashes": 3,
         "lease_duration_secs": 30,
     }
-    return QueueOptions(key_prefix=prefix, **(usual | bounds))
+    # The bounds alone are numbers.
+    return QueueOptions(key_prefix=prefix, **(usual | bounds), spool_dir=None)
 
 
 @dataclass

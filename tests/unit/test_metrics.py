@@ -31,6 +31,8 @@ COUNTERS: dict[str, Any] = {
     "events_matched": 4,
     "condition_errors": 3,
     "queued": 5,
+    "spool_jobs": 6,
+    "spool_bytes": 600,
     "executed": {"webhook": 3},
     "failed": {"webhook|permanent_error": 1, "log|crash_limit": 2},
     "attempts_failed": {"webhook|transient": 4},
@@ -66,6 +68,12 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_job_dlq_items",
         "fraiseql_observer_queue_server_unfit",
         "fraiseql_observer_job_dlq_trimmed",
+        "fraiseql_observer_job_spooled_total",
+        "fraiseql_observer_spool_replayed_total",
+        "fraiseql_observer_spool_damaged_total",
+        "fraiseql_observer_spool_torn_total",
+        "fraiseql_observer_spool_jobs",
+        "fraiseql_observer_spool_bytes",
     }
     gauges = {"pending": 1, "dead": 2, "server_unfit": 0, "trimmed": 3}
     text = render_text(families(COUNTERS, gauges, BOUNDS)).decode()

@@ -36,7 +36,7 @@ _LEFT_OUT = """\
 ## Not read by this version
 
 These keys and tables have their place already and are refused until a version reads them: `[email]`, `[cache]`,
-`[[alerts.actions]]`, `storage.spool_dir`, `on_failure = "alert"`, and the action types
+`[[alerts.actions]]`, `on_failure = "alert"`, and the action types
 `slack`, `email` and `cache`. `sms`, `push` and `search` of FraiseQL are not supported: use `function`.
 """
 

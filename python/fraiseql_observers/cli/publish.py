@@ -24,7 +24,7 @@ from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.progress import PublishProgress
 from fraiseql_observers.config import Config, load_config
 from fraiseql_observers.durability import require_durability
-from fraiseql_observers.errors import ObserversError
+from fraiseql_observers.errors import DurabilityNotConfirmed, ObserversError, QueueUnavailable
 from fraiseql_observers.executor import BlockingQueuedObserverExecutor
 from fraiseql_observers.inspector import queue_names
 from fraiseql_observers.lines import LineReader
@@ -100,8 +100,13 @@ def _connected(config: Config) -> Generator[BlockingQueuedObserverExecutor]:
     """Give an executor whose queues have answered: what was taken from a pipe cannot be put back."""
     queue, close = connect(config)
     with BlockingQueuedObserverExecutor(config, queue, on_close=close) as executor:
-        for name in queue_names(config):
-            require_durability(config.storage.durability, queue.open_blocking(name))
+        try:
+            for name in queue_names(config):
+                require_durability(config.storage.durability, queue.open_blocking(name))
+        except (QueueUnavailable, DurabilityNotConfirmed):
+            # The spool takes what the queue does not answer for.
+            if config.storage.spool_dir is None:
+                raise
         yield executor
 
 
@@ -133,6 +138,11 @@ def _print(output: Output, report: PublishReport, *, as_json: bool) -> None:
         output.json(report.to_dict())
     else:
         output.pairs(list(report.to_dict().items()))
+    if report.spooled:
+        output.warning(
+            f"{report.spooled} of these jobs wait in the spool: the queue is away, and gets them when a program that "
+            "uses the same spool_dir finds it again"
+        )
     if report.derived_ids:
         output.note(f"{_events(report.derived_ids)} had no id and got one from the bytes of the line")
     for text, count in report.condition_errors.items():

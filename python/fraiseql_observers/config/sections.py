@@ -194,6 +194,9 @@ class StorageConfig(Section):
         durability: ``auto`` (what the server gives by itself), ``memory``, ``process``, ``disk`` or ``replica:n``: what
             accepted jobs outlive. A level that the server cannot give is refused.
         enqueue_timeout_secs: The longest an enqueue waits for the server (1–60).
+        spool_dir: A directory on this machine that takes what is enqueued while the server is away, relative to the
+            file's folder; without one an enqueue fails then.
+        spool_max_bytes: The most that the spool may hold (65536–1099511627776).
         max_pending: Most jobs of a shard that are pending, and most that are scheduled; what would go beyond is refused
             whole; 0 is no bound.
         dedupe_window_secs: How long the id of an ended job is remembered (60–604800).
@@ -206,14 +209,14 @@ class StorageConfig(Section):
 
     section: ClassVar[str] = "storage"
 
-    later_keys: ClassVar[Mapping[str, str]] = {"spool_dir": "spool_dir is not supported by this version"}
-
     key_prefix: str = Field(default="fraiseql", pattern=QUEUE_NAME_PATTERN)
     shards: int = Field(default=1, ge=1, le=256)
     durability: Annotated[str, AfterValidator(_check_durability)] = Field(
         default="auto", json_schema_extra={"allowed": _DURABILITY_LEVELS}
     )
     enqueue_timeout_secs: int = Field(default=5, ge=1, le=60)
+    spool_dir: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")] | None = None
+    spool_max_bytes: int = Field(default=268_435_456, ge=65_536, le=1_099_511_627_776)
     max_pending: int = Field(default=0, ge=0, le=1_000_000_000)
     dedupe_window_secs: int = Field(default=3600, ge=60, le=604_800)
     completed_retention_secs: int = Field(default=3600, ge=0, le=2_592_000)

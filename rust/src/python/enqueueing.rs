@@ -9,6 +9,7 @@ use super::convert::durability;
 use super::job::{PyJob, check_queue_name};
 use super::queue::PyEngine;
 use super::waiting::Answer;
+use crate::queue::intake::Kept;
 use crate::queue::{Lane, NewJob, QueueError};
 
 /// Stores jobs, each on its lane and as durably as asked for; says which of them are new, in the order of the jobs.
@@ -24,7 +25,7 @@ pub fn enqueueing(
     enqueue_timeout_secs: u64,
 ) -> PyResult<impl Answer<Vec<bool>>> {
     let level = durability(level)?;
-    let gather = engine.gather(py)?;
+    let intake = engine.intake(py)?;
     let limit = Duration::from_secs(enqueue_timeout_secs);
     let count = jobs.len();
     let mut ids = Vec::with_capacity(count);
@@ -43,11 +44,12 @@ pub fn enqueueing(
         let mut stored = vec![false; count];
         let mut begun = false;
         for (lane, (jobs, places)) in lanes {
-            match gather.enqueue(lane, jobs, level, limit).await {
-                Ok(new) => {
+            match intake.enqueue(lane, jobs, level, limit).await {
+                Ok(kept) => {
                     begun = true;
-                    for (place, new) in places.into_iter().zip(new) {
-                        stored[place] = new;
+                    for (place, kept) in places.into_iter().zip(kept) {
+                        // Nobody knows yet whether the queue has known a spooled one.
+                        stored[place] = kept != Kept::Known;
                     }
                 }
                 // What other lanes took is stored: the caller must not believe that nothing is.

@@ -18,6 +18,7 @@ mod matcher;
 mod module;
 mod pipeline;
 mod queue;
+mod spool;
 mod stats;
 mod steps;
 mod view;

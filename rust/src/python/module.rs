@@ -38,6 +38,8 @@ mod core_module {
     #[pymodule_export]
     use crate::python::queue::{PyMemoryQueue, PyQueueOptions, PyRedisQueue};
     #[pymodule_export]
+    use crate::python::spool::erase_spooled;
+    #[pymodule_export]
     use crate::python::stats::{PyServerFacts, PyStats};
     #[pymodule_export]
     use crate::python::view::{PyAttempt, PyJobView};

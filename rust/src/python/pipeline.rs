@@ -43,6 +43,7 @@ impl PyPipeline {
         durability: &str,
     ) -> PyResult<Self> {
         let engine = engine_of(queue)?;
+        engine.start_spool(queue.py())?;
         let pipeline = Arc::new(Pipeline::new(
             matcher.matcher(),
             engine.shards(),
@@ -158,14 +159,14 @@ impl PyPipeline {
             Some(word) => self::durability(word)?,
             None => self.durability,
         };
-        let gather = self.engine.gather(events.py())?;
+        let intake = self.engine.intake(events.py())?;
         let events = events
             .try_iter()?
             .map(|event| event_from_py_within(&event?, self.max_payload_bytes))
             .collect::<PyResult<Vec<Arc<Event>>>>()?;
         let pipeline = Arc::clone(&self.pipeline);
         let limit = self.limit;
-        Ok(async move { pipeline.process(&events, &gather, level, limit).await })
+        Ok(async move { pipeline.process(&events, &intake, level, limit).await })
     }
 }
 
@@ -198,6 +199,11 @@ impl PySummary {
     #[getter]
     fn duplicates(&self) -> usize {
         self.summary.duplicates
+    }
+
+    #[getter]
+    fn jobs_spooled(&self) -> usize {
+        self.summary.jobs_spooled
     }
 
     #[getter]

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::errors::queue_exception;
+use super::errors::{exception, queue_exception};
 use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::queue::gather::Gather;
+use crate::queue::intake::Intake;
+use crate::queue::spool::Spool;
 use crate::queue::{Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, TlsFiles};
 use crate::runtime;
 
@@ -21,13 +23,22 @@ pub struct PyQueueOptions {
     key_prefix: String,
     shards: u16,
     lane: LaneOptions,
+    spool: Option<SpoolOptions>,
+}
+
+/// Where jobs wait while the queue is away, and how many bytes of them.
+#[derive(Clone)]
+struct SpoolOptions {
+    directory: PathBuf,
+    max_bytes: u64,
 }
 
 #[pymethods]
 impl PyQueueOptions {
     #[new]
     #[pyo3(signature = (*, key_prefix, shards, batch_size, max_pending, dedupe_window_secs, completed_retention_secs,
-                        completed_retention_max, dead_letter_max, max_crashes, lease_duration_secs))]
+                        completed_retention_max, dead_letter_max, max_crashes, lease_duration_secs, spool_dir = None,
+                        spool_max_bytes = 0))]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments, each a setting"
@@ -43,6 +54,8 @@ impl PyQueueOptions {
         dead_letter_max: u64,
         max_crashes: u32,
         lease_duration_secs: u32,
+        spool_dir: Option<PathBuf>,
+        spool_max_bytes: u64,
     ) -> PyResult<Self> {
         if shards == 0 || batch_size == 0 || batch_size > 1000 {
             return Err(PyValueError::new_err(
@@ -52,6 +65,10 @@ impl PyQueueOptions {
         Ok(Self {
             key_prefix,
             shards,
+            spool: spool_dir.map(|directory| SpoolOptions {
+                directory,
+                max_bytes: spool_max_bytes,
+            }),
             lane: LaneOptions {
                 max_pending,
                 dedupe_window_ms: u64::from(dedupe_window_secs) * 1000,
@@ -71,7 +88,7 @@ impl PyQueueOptions {
 struct Parts {
     pid: u32,
     engine: Arc<Engine>,
-    gather: Option<Arc<Gather>>,
+    intake: Option<Arc<Intake>>,
 }
 
 /// What makes an engine, once per process.
@@ -86,23 +103,26 @@ pub struct PyEngine {
     make: Arc<Make>,
     parts: Arc<Mutex<Parts>>,
     shards: u16,
+    spool: Option<SpoolOptions>,
 }
 
 impl PyEngine {
     fn new(
         shards: u16,
+        spool: Option<SpoolOptions>,
         make: impl Fn() -> Result<Engine, QueueError> + Send + Sync + 'static,
     ) -> Result<Self, QueueError> {
         let engine = Arc::new(make()?);
         let parts = Parts {
             pid: process::id(),
             engine,
-            gather: None,
+            intake: None,
         };
         Ok(Self {
             make: Arc::new(make),
             parts: Arc::new(Mutex::new(parts)),
             shards,
+            spool,
         })
     }
 
@@ -117,8 +137,11 @@ impl PyEngine {
             let fresh = Parts {
                 pid: process::id(),
                 engine,
-                gather: None,
+                intake: None,
             };
+            if let Some(intake) = &parts.intake {
+                intake.abandon();
+            }
             // Never dropped: that would take the parent's sockets off the event queue that both processes share.
             std::mem::forget(std::mem::replace(&mut *parts, fresh));
         }
@@ -130,13 +153,46 @@ impl PyEngine {
         self.with_parts(py, |parts| Arc::clone(&parts.engine))
     }
 
-    /// What gathers the enqueues of this process.
-    pub fn gather(&self, py: Python<'_>) -> PyResult<Arc<Gather>> {
-        self.with_parts(py, |parts| {
-            let engine = &parts.engine;
-            let start = || Arc::new(Gather::start(Arc::clone(engine), &runtime::handle()));
-            Arc::clone(parts.gather.get_or_insert_with(start))
+    /// What takes the enqueues of this process.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigError` where the spool cannot be used.
+    pub fn intake(&self, py: Python<'_>) -> PyResult<Arc<Intake>> {
+        let made = self.with_parts(py, |parts| {
+            if let Some(intake) = &parts.intake {
+                return Ok(Arc::clone(intake));
+            }
+            let runtime = runtime::handle();
+            let spool = match &self.spool {
+                Some(spool) => Some(Arc::new(Spool::open(
+                    &spool.directory,
+                    spool.max_bytes,
+                    &runtime,
+                )?)),
+                None => None,
+            };
+            let gather = Gather::start(Arc::clone(&parts.engine), &runtime);
+            let intake = Arc::new(Intake::start(gather, spool, &runtime));
+            parts.intake = Some(Arc::clone(&intake));
+            Ok(intake)
+        })?;
+        made.map_err(|error: std::io::Error| {
+            let text = format!("storage.spool_dir cannot be used: {error}");
+            exception(py, "ConfigError", (text,))
         })
+    }
+
+    /// Opens the spool, where there is one, so that what other processes have left there is not left until the next job.
+    ///
+    /// # Errors
+    ///
+    /// As of [`PyEngine::intake`].
+    pub fn start_spool(&self, py: Python<'_>) -> PyResult<()> {
+        match self.spool {
+            Some(_) => self.intake(py).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// How many shards each queue has.
@@ -198,6 +254,7 @@ impl PyRedisQueue {
             key_prefix,
             shards,
             lane,
+            spool,
         } = options.clone();
         let access = Access {
             url,
@@ -216,7 +273,8 @@ impl PyRedisQueue {
             sentinel: (sentinel_username, sentinel_password),
         };
         let make = move || Engine::reach(&access, &key_prefix, lane.clone(), manual_clock);
-        let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
+        let engine =
+            PyEngine::new(shards, spool, make).map_err(|error| queue_exception(py, &error))?;
         Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self {}))
     }
 }
@@ -249,7 +307,8 @@ impl PyMemoryQueue {
                 Arc::clone(&time),
             )))
         };
-        let engine = PyEngine::new(shards, make).map_err(|error| queue_exception(py, &error))?;
+        let engine =
+            PyEngine::new(shards, None, make).map_err(|error| queue_exception(py, &error))?;
         Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self { clock }))
     }
 

@@ -116,6 +116,11 @@ impl Gather {
         })
     }
 
+    /// Whether the queue answers, and may hold jobs.
+    pub async fn answers(&self) -> bool {
+        self.engine.look().await.is_ok()
+    }
+
     /// Stores jobs on the server of their lane, which also proves the level.
     async fn send_confirmed(
         &self,

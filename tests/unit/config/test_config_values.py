@@ -70,6 +70,8 @@ DEFAULTS = {
         "shards": 1,
         "durability": "auto",
         "enqueue_timeout_secs": 5,
+        "spool_dir": None,
+        "spool_max_bytes": 268_435_456,
         "max_pending": 0,
         "dedupe_window_secs": 3600,
         "completed_retention_secs": 3600,
@@ -297,7 +299,6 @@ def test_unknown_choice_lists_the_choices(tmp_path: Path, section: str, setting:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ('[storage]\nspool_dir = "/var/spool"', ("storage", "spool_dir")),
         ('[email]\nhost = "mail"', ("email",)),
         ('[cache]\nurl = "redis://c"', ("cache",)),
         ('[[alerts.actions]]\ntype = "log"', ("alerts",)),

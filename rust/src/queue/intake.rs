@@ -1,0 +1,169 @@
+//! The way in for producers: to the queue, or to the spool while the queue is away.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::gather::Gather;
+use super::spool::Spool;
+use super::{Durability, Lane, NewJob, QueueError};
+
+/// How long one attempt to replay a batch may take.
+const REPLAY_LIMIT: Duration = Duration::from_secs(10);
+
+/// First and longest pause after such an attempt has failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often files of processes that are gone are looked for.
+const ADOPT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What has become of a job that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The queue has stored it.
+    New,
+    /// The queue knew its id already.
+    Known,
+    /// It is on this machine's disk, and will go to the queue when that is back.
+    Spooled,
+}
+
+/// What a process enqueues through.
+pub struct Intake {
+    gather: Arc<Gather>,
+    spool: Option<Arc<Spool>>,
+    changed: Arc<Notify>,
+}
+
+impl Intake {
+    /// An intake that spools where there is a spool; what that holds is replayed from now on.
+    pub fn start(gather: Gather, spool: Option<Arc<Spool>>, runtime: &Handle) -> Self {
+        let gather = Arc::new(gather);
+        let changed = match &spool {
+            Some(spool) => {
+                let changed = spool.changed();
+                let (to, from) = (Arc::downgrade(&gather), Arc::downgrade(spool));
+                runtime.spawn(replay(to, from, Arc::clone(&changed)));
+                changed
+            }
+            None => Arc::default(),
+        };
+        Self {
+            gather,
+            spool,
+            changed,
+        }
+    }
+
+    /// Stores jobs of one lane as durably as asked for, or spools them while the queue does not answer; says for each
+    /// what has become of it. While others wait in the spool, jobs go there at once, behind them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Gather::enqueue`]; what the spool could not take is then as if there were none.
+    pub async fn enqueue(
+        &self,
+        lane: Lane,
+        jobs: Vec<NewJob>,
+        level: Option<Durability>,
+        limit: Duration,
+    ) -> Result<Vec<Kept>, QueueError> {
+        let Some(spool) = &self.spool else {
+            return kept(self.gather.enqueue(lane, jobs, level, limit).await);
+        };
+        let count = jobs.len();
+        if count > 0
+            && spool.has_backlog()
+            && spool.take(lane.clone(), jobs.clone(), level).await.is_ok()
+        {
+            return Ok(vec![Kept::Spooled; count]);
+        }
+        match self
+            .gather
+            .enqueue(lane.clone(), jobs.clone(), level, limit)
+            .await
+        {
+            Err(error) if error.transient() => match spool.take(lane, jobs, level).await {
+                Ok(()) => Ok(vec![Kept::Spooled; count]),
+                Err(text) => Err(and_the_spool(error, &text)),
+            },
+            answer => kept(answer),
+        }
+    }
+
+    /// Lets go of the spool in a process that was forked from its owner.
+    pub fn abandon(&self) {
+        if let Some(spool) = &self.spool {
+            spool.abandon();
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        // The replay task sees that nobody is there any more.
+        self.changed.notify_one();
+    }
+}
+
+fn kept(answer: Result<Vec<bool>, QueueError>) -> Result<Vec<Kept>, QueueError> {
+    let word = |new| if new { Kept::New } else { Kept::Known };
+    answer.map(|stored| stored.into_iter().map(word).collect())
+}
+
+/// An error of the queue, with why the spool did not help.
+fn and_the_spool(error: QueueError, text: &str) -> QueueError {
+    match error {
+        QueueError::Unavailable(said) => {
+            QueueError::Unavailable(format!("{said}; not spooled: {text}"))
+        }
+        QueueError::MaybeStored(said, ids) => {
+            QueueError::MaybeStored(format!("{said}; not spooled: {text}"), ids)
+        }
+        error => error,
+    }
+}
+
+/// The replay task: what is spooled goes to the queue in order, however long that takes.
+async fn replay(gather: Weak<Gather>, spool: Weak<Spool>, changed: Arc<Notify>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let (Some(to), Some(from)) = (gather.upgrade(), spool.upgrade()) else {
+            return;
+        };
+        // Errors of the file system are tried again: the jobs stay where they are, and the metrics show them.
+        let mut failed = from.adopt().await.is_err();
+        // Only a queue that answers gets what is read: a job that is on its way cannot be erased in its file any more.
+        failed |= from.has_backlog() && !to.answers().await;
+        while !failed {
+            let Ok(Some(batch)) = from.next().await else {
+                break;
+            };
+            let sent = to
+                .enqueue(
+                    batch.lane.clone(),
+                    batch.jobs.clone(),
+                    batch.level,
+                    REPLAY_LIMIT,
+                )
+                .await;
+            // Whatever the queue says, what it has not taken is not lost, and what comes after it waits.
+            failed = sent.is_err() || from.done(batch).await.is_err();
+            if Arc::strong_count(&from) == 1 {
+                return;
+            }
+        }
+        drop((to, from));
+        if failed {
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        } else {
+            pause = FIRST_PAUSE;
+            let _ = timeout(ADOPT_INTERVAL, changed.notified()).await;
+        }
+    }
+}

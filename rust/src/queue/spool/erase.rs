@@ -1,0 +1,67 @@
+//! Erasing jobs in a spool, whoever owns its files.
+
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::file::{Found, START, borrowed, paths};
+use super::record::{HEAD, Record, erase, id_at, sealed};
+use super::store::{Held, open_lock};
+
+/// Erases every job in a directory that `matches` by its id and bytes, replayed ones that are still on the disk included.
+/// Returns the ids, each once.
+///
+/// A job that its owner is just sending to the queue may arrive there all the same: erase in the queue afterwards.
+///
+/// # Errors
+///
+/// Those of the file system; what was erased before stays erased.
+pub fn erase_matching(
+    directory: &Path,
+    mut matches: impl FnMut(Uuid, &[u8]) -> bool,
+) -> io::Result<Vec<Uuid>> {
+    let mut erased = Vec::new();
+    if !directory.is_dir() {
+        return Ok(erased);
+    }
+    let lock = open_lock(directory)?;
+    let _held = Held::take(&lock)?;
+    for path in paths(directory)? {
+        let Some(file) = borrowed(&path)? else {
+            continue;
+        };
+        let mut place = START;
+        loop {
+            let end = match file.at(place)? {
+                Found::Record(_, end) => end,
+                Found::Damaged(next) => {
+                    place = next;
+                    continue;
+                }
+                Found::Torn | Found::End => break,
+            };
+            if let (Some(mut body), _) = file.body_at(place)? {
+                let mut changed = false;
+                for job in Record::places(&body).unwrap_or_default() {
+                    if let Some(id) = id_at(&body, &job)
+                        && matches(id, &body[job.bytes.clone()])
+                    {
+                        erase(&mut body, &job);
+                        erased.push(id);
+                        changed = true;
+                    }
+                }
+                if changed {
+                    let bytes = sealed(&body);
+                    debug_assert_eq!(bytes.len(), HEAD + body.len());
+                    file.overwrite(place, &bytes)?;
+                }
+            }
+            place = end;
+        }
+    }
+    erased.sort_unstable();
+    erased.dedup();
+    Ok(erased)
+}

@@ -1,0 +1,288 @@
+//! One file of a spool: a head that says how far it has been replayed, then records. Who holds its lock owns it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::record::{HEAD, MARK, Record, body_length, is_whole};
+use crate::clock::{Clock, SystemClock};
+
+/// How the name of a spool file ends, and that of what was put aside from one.
+pub(super) const ENDING: &str = "spool";
+const DAMAGED: &str = "damaged";
+
+/// What a file begins with; behind it stands how far it has been replayed.
+const TITLE: &[u8; 24] = b"fraiseql_observers:spl:1";
+
+/// Where the first record is.
+pub(super) const START: u64 = 32;
+
+/// A file that this process owns.
+pub(super) struct SpoolFile {
+    pub(super) path: PathBuf,
+    file: File,
+    /// Up to where it has been replayed.
+    pub(super) read: u64,
+    /// Where the next record goes.
+    pub(super) end: u64,
+    /// Jobs behind `read`.
+    pub(super) jobs: u64,
+    /// Whether nothing more may be written: a flush has failed, after which no later one says anything.
+    pub(super) sealed: bool,
+}
+
+/// What stands at a place of a file.
+pub(super) enum Found {
+    /// A record, and where it ends.
+    Record(Record, u64),
+    /// Bytes that are none, and where the next record is.
+    Damaged(u64),
+    /// A record that was never written to its end, so never confirmed to anybody.
+    Torn,
+    /// The end.
+    End,
+}
+
+/// Paths of the spool files of a directory, the oldest first.
+pub(super) fn paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in directory.read_dir()? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == ENDING) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+impl SpoolFile {
+    /// Makes a file of our own.
+    pub(super) fn create(directory: &Path) -> io::Result<Self> {
+        let name = format!(
+            "{:015}-{}-{:08x}.{ENDING}",
+            SystemClock.now_ms(),
+            std::process::id(),
+            fastrand::u32(..)
+        );
+        let path = directory.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.try_lock().map_err(io::Error::from)?;
+        let made = Self {
+            path,
+            file,
+            read: START,
+            end: START,
+            jobs: 0,
+            sealed: false,
+        };
+        let written = made.write_head().and_then(|()| made.file.sync_all());
+        if let Err(error) = written.and_then(|()| sync_directory(directory)) {
+            let _ = std::fs::remove_file(&made.path);
+            return Err(error);
+        }
+        Ok(made)
+    }
+
+    /// Takes over a file that nobody owns any more; nothing where somebody does, or where it is none of ours.
+    pub(super) fn adopt(path: &Path) -> io::Result<Option<Self>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut adopted = Self {
+            path: path.to_owned(),
+            end: file.metadata()?.len(),
+            file,
+            read: START,
+            jobs: 0,
+            sealed: true,
+        };
+        match read_head(&adopted.file)? {
+            Some(read) => adopted.read = read,
+            // Its maker ended before it had written anything.
+            None if adopted.end < START => adopted.end = START,
+            None => return Ok(None),
+        }
+        if adopted.read > adopted.end {
+            adopted.read = START.min(adopted.end);
+        }
+        adopted.jobs = adopted.count()?;
+        Ok(Some(adopted))
+    }
+
+    /// Writes bytes behind the last record; when it returns they are on the disk.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all_at(bytes, self.end);
+        let flushed =
+            written.and_then(|()| self.file.sync_data().inspect_err(|_| self.sealed = true));
+        if let Err(error) = flushed {
+            // What is half there must not stand before later records; where even this fails, a reader sees it as torn.
+            if self.file.set_len(self.end).is_err() {
+                self.sealed = true;
+            }
+            return Err(error);
+        }
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Reads what stands at a place.
+    pub(super) fn at(&self, place: u64) -> io::Result<Found> {
+        if place >= self.end {
+            return Ok(Found::End);
+        }
+        let (whole, end) = self.body_at(place)?;
+        if let Some(record) = whole.as_deref().and_then(Record::decode) {
+            return Ok(Found::Record(record, end));
+        }
+        if let Some(next) = self.next_mark(place + 1)? {
+            return Ok(Found::Damaged(next));
+        }
+        // Cut short, or never more than room for it: nobody was told that it is stored.
+        if end > self.end || self.is_zero(place)? {
+            return Ok(Found::Torn);
+        }
+        Ok(Found::Damaged(self.end))
+    }
+
+    /// The body of the record at a place, where it is whole, and where it would end.
+    pub(super) fn body_at(&self, place: u64) -> io::Result<(Option<Vec<u8>>, u64)> {
+        let mut head = [0; HEAD];
+        let start = place + HEAD as u64;
+        if start > self.end {
+            return Ok((None, start));
+        }
+        self.file.read_exact_at(&mut head, place)?;
+        let Some(length) = body_length(&head) else {
+            return Ok((None, place));
+        };
+        let end = start + length as u64;
+        if end > self.end {
+            return Ok((None, end));
+        }
+        let mut body = vec![0; length];
+        self.file.read_exact_at(&mut body, start)?;
+        Ok((is_whole(&head, &body).then_some(body), end))
+    }
+
+    /// Where the next whole record behind a damaged one is.
+    fn next_mark(&self, from: u64) -> io::Result<Option<u64>> {
+        let rest = self.bytes(from, self.end)?;
+        for (offset, part) in rest.windows(MARK.len()).enumerate() {
+            let place = from + offset as u64;
+            if part == MARK && self.body_at(place)?.0.is_some() {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_zero(&self, from: u64) -> io::Result<bool> {
+        Ok(self.bytes(from, self.end)?.iter().all(|byte| *byte == 0))
+    }
+
+    fn bytes(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, from)?;
+        Ok(bytes)
+    }
+
+    /// Puts bytes that are no record into a file beside this one, for people.
+    pub(super) fn put_aside(&self, to: u64) -> io::Result<()> {
+        let bytes = self.bytes(self.read, to)?;
+        let mut aside = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(self.path.with_extension(DAMAGED))?;
+        aside.write_all(&bytes)?;
+        aside.sync_data()
+    }
+
+    /// Notes how far the file has been replayed.
+    pub(super) fn replayed(&mut self, to: u64, jobs: u64) -> io::Result<()> {
+        self.read = to;
+        self.jobs = self.jobs.saturating_sub(jobs);
+        self.write_head()
+    }
+
+    /// Empties a file that was replayed to its end.
+    pub(super) fn empty(&mut self) -> io::Result<()> {
+        (self.read, self.end, self.jobs) = (START, START, 0);
+        self.file.set_len(START)?;
+        self.write_head()?;
+        self.file.sync_data()
+    }
+
+    fn write_head(&self) -> io::Result<()> {
+        self.file.write_all_at(TITLE, 0)?;
+        self.file
+            .write_all_at(&self.read.to_le_bytes(), TITLE.len() as u64)
+    }
+
+    fn count(&self) -> io::Result<u64> {
+        let (mut place, mut jobs) = (self.read, 0);
+        loop {
+            match self.at(place)? {
+                Found::Record(record, end) => {
+                    jobs += record.jobs.len() as u64;
+                    place = end;
+                }
+                Found::Damaged(next) => place = next,
+                Found::Torn | Found::End => return Ok(jobs),
+            }
+        }
+    }
+}
+
+/// Opens a file that somebody may own, to erase something in it; only under the lock of the directory.
+pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let Some(read) = read_head(&file)? else {
+        return Ok(None);
+    };
+    Ok(Some(SpoolFile {
+        path: path.to_owned(),
+        end: file.metadata()?.len(),
+        file,
+        read,
+        jobs: 0,
+        sealed: true,
+    }))
+}
+
+impl SpoolFile {
+    /// Writes over bytes that are there, and flushes.
+    pub(super) fn overwrite(&self, place: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, place)?;
+        self.file.sync_data()
+    }
+}
+
+fn read_head(file: &File) -> io::Result<Option<u64>> {
+    let mut head = [0; 32];
+    match file.read_exact_at(&mut head, 0) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let Some(read) = head.strip_prefix(TITLE).and_then(<[u8]>::first_chunk::<8>) else {
+        return Ok(None);
+    };
+    Ok(Some(u64::from_le_bytes(*read).max(START)))
+}
+
+/// Makes a name that was added to a directory outlive a power cut.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,232 @@
+//! A spool's files under restarts, damage and several owners.
+
+use std::fs;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::erase_matching;
+use super::file::{ENDING, START};
+use super::record::Record;
+use super::store::Store;
+use crate::queue::{Due, Lane, Member, NewJob, Priority};
+
+/// Where the first record is.
+const HEAD: usize = 32;
+
+/// A directory that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("spool-{}", Uuid::new_v4().simple()));
+        Self(path)
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.0, 1 << 20).unwrap()
+    }
+
+    /// A store that has taken over whatever is there.
+    fn adopting(&self) -> Store {
+        let store = self.open();
+        store.adopt().unwrap();
+        store
+    }
+
+    fn files(&self, ending: &str) -> Vec<PathBuf> {
+        let mut paths: Vec<_> = fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|found| found == ending))
+            .collect();
+        paths.sort();
+        paths
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn record(queue: &str, texts: &[&str]) -> Record {
+    let job = |text: &&str| {
+        Some(NewJob {
+            member: Member::new(Uuid::new_v4(), Priority::Default),
+            due: Due::Now,
+            bytes: text.as_bytes().to_vec().into(),
+        })
+    };
+    Record {
+        lane: Lane {
+            queue: queue.to_owned(),
+            shard: 0,
+        },
+        level: None,
+        jobs: texts.iter().map(job).collect(),
+    }
+}
+
+/// Takes everything out of a store, in order.
+fn drained(store: &Store) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(batch) = store.next().unwrap() {
+        for job in &batch.jobs {
+            texts.push(String::from_utf8(job.bytes.to_vec()).unwrap());
+        }
+        store.done(&batch).unwrap();
+    }
+    texts
+}
+
+#[test]
+fn what_was_taken_comes_back_in_order_and_leaves_nothing() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store
+        .append(&[record("a", &["1", "2"]), record("b", &["3"])])
+        .unwrap();
+    store.append(&[record("a", &["4"])]).unwrap();
+    assert_eq!(store.jobs(), 4);
+    assert_eq!(drained(&store), ["1", "2", "3", "4"]);
+    assert_eq!(store.jobs(), 0);
+    let [own] = folder.files(ENDING).try_into().unwrap();
+    assert_eq!(fs::metadata(own).unwrap().len(), START);
+    drop(store);
+    assert!(folder.files(ENDING).is_empty());
+}
+
+#[test]
+fn what_was_replayed_is_not_replayed_again_after_a_restart() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store
+        .append(&[record("a", &["1"]), record("b", &["2"])])
+        .unwrap();
+    let batch = store.next().unwrap().unwrap();
+    store.done(&batch).unwrap();
+    drop(store);
+    assert_eq!(drained(&folder.adopting()), ["2"]);
+}
+
+#[test]
+fn a_file_is_adopted_when_its_owner_is_gone_and_not_before() {
+    let folder = Folder::new();
+    let (first, second) = (folder.open(), folder.open());
+    first.append(&[record("a", &["1"])]).unwrap();
+    second.append(&[record("a", &["2"])]).unwrap();
+    second.adopt().unwrap();
+    assert_eq!(second.jobs(), 1);
+    drop(first);
+    second.adopt().unwrap();
+    assert_eq!(drained(&second), ["1", "2"]);
+}
+
+#[test]
+fn a_record_that_was_cut_short_is_dropped_and_the_ones_before_it_stay() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store
+        .append(&[record("a", &["whole"]), record("a", &["torn"])])
+        .unwrap();
+    drop(store);
+    let [path] = folder.files(ENDING).try_into().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let whole = HEAD + record("a", &["whole"]).encode().len();
+    for length in whole + 1..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        let store = folder.adopting();
+        assert_eq!(drained(&store), ["whole"], "cut at {length}");
+        drop(store);
+        assert!(folder.files("damaged").is_empty());
+    }
+    // A file system may have made room for it and never written it.
+    let mut zeros = bytes[..whole].to_vec();
+    zeros.resize(bytes.len(), 0);
+    fs::write(&path, zeros).unwrap();
+    assert_eq!(drained(&folder.adopting()), ["whole"]);
+}
+
+#[test]
+fn a_damaged_record_is_put_aside_and_the_others_go_on() {
+    let first = record("a", &["first"]).encode().len();
+    let second = record("a", &["second"]).encode().len();
+    for at in 0..second {
+        let folder = Folder::new();
+        let store = folder.open();
+        let records = [
+            record("a", &["first"]),
+            record("a", &["second"]),
+            record("a", &["third"]),
+        ];
+        store.append(&records).unwrap();
+        drop(store);
+        let [path] = folder.files(ENDING).try_into().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[HEAD + first + at] ^= 0x10;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(
+            drained(&folder.adopting()),
+            ["first", "third"],
+            "damaged at {at}"
+        );
+        let [aside] = folder.files("damaged").try_into().unwrap();
+        assert_eq!(fs::read(aside).unwrap().len(), second);
+    }
+}
+
+#[test]
+fn a_spool_that_is_full_takes_nothing_more_and_loses_nothing() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.0, 300).unwrap();
+    let mut taken = 0;
+    let error = loop {
+        match store.append(&[record("a", &["x"])]) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("the spool is full"), "{error}");
+    assert!(taken > 1);
+    assert_eq!(drained(&store).len(), taken);
+    store.append(&[record("a", &["x"])]).unwrap();
+}
+
+#[test]
+fn a_job_is_erased_whoever_owns_its_file() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store
+        .append(&[
+            record("a", &["keep 1", "erase me"]),
+            record("a", &["erase too"]),
+            record("a", &["keep 2"]),
+        ])
+        .unwrap();
+    let erased = erase_matching(&folder.0, |_, bytes| bytes.starts_with(b"erase")).unwrap();
+    assert_eq!(erased.len(), 2);
+    let [path] = folder.files(ENDING).try_into().unwrap();
+    let left = fs::read(path).unwrap();
+    for gone in [&b"erase"[..], erased[0].as_bytes(), erased[1].as_bytes()] {
+        assert!(!left.windows(gone.len()).any(|part| part == gone));
+    }
+    assert_eq!(drained(&store), ["keep 1", "keep 2"]);
+    assert!(erase_matching(&folder.0, |_, _| true).unwrap().is_empty());
+}
+
+#[test]
+fn a_foreign_file_is_left_alone() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let path = folder.0.join(format!("theirs.{ENDING}"));
+    fs::write(
+        &path,
+        "this is somebody else's, and longer than any head of ours",
+    )
+    .unwrap();
+    let store = folder.adopting();
+    assert!(drained(&store).is_empty());
+    assert!(path.exists());
+}
