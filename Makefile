@@ -18,7 +18,7 @@ FUZZ_TARGETS := condition event job
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build wheel fmt lint types reference docs property faults soak fuzz bench sabotage check constraints clean
+.PHONY: help demo test build wheel fmt lint types reference docs property model faults soak fuzz bench sabotage check constraints clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,9 @@ docs: $(VENV)/.docs ## build the documentation into site/; a broken link is an e
 
 property: $(VENV)/.extension $(VENV)/.test ## run the property tests with many more examples
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/property --timeout 3600
+
+model: $(VENV)/.extension $(VENV)/.test ## hold the queue to its model for SEEDS=20 runs of STEPS=2000
+	OBSERVERS_MODEL_SEEDS=$(SEEDS) OBSERVERS_MODEL_STEPS=$(STEPS) $(BIN)/pytest tests/property/test_queue_model_long.py
 
 # A row that cannot run here counts as not passed, and its line of the table says why.
 faults: $(VENV)/.extension $(VENV)/.test ## run the whole catalogue of faults, for an hour or so; the table goes to target/faults.md
