@@ -1514,6 +1514,8 @@ class Lane:
         """Take dead letters away: member, time of death."""
     def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> Future[builtins.list[bool]]:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def audit(self) -> Future[tuple[int, int, int]]:
+        """Count jobs and places, and mend what is amiss; returns amiss, put back, kept in one place."""
     def hold(self) -> Future[int]:
         """Hold reclaiming back for the longest lease; returns until when, in ms."""
     def letters(
@@ -1597,6 +1599,8 @@ class BlockingLane:
         """Take dead letters away: member, time of death."""
     def unpark(self, members: Sequence[bytes], failure: bytes | None = None) -> builtins.list[bool]:
         """Move parked jobs to their lists, or with a failure to the dead letters where their time is up."""
+    def audit(self) -> tuple[int, int, int]:
+        """Count jobs and places, and mend what is amiss; returns amiss, put back, kept in one place."""
     def hold(self) -> int:
         """Hold reclaiming back for the longest lease; returns until when, in ms."""
     def letters(

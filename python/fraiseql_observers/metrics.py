@@ -119,6 +119,13 @@ METRICS: Final = (
         "Retries that have been scheduled.",
     ),
     Declaration(
+        "audit_repaired_total",
+        "counter",
+        (),
+        "audit_repaired",
+        "Jobs that were nowhere, or in several places, and that an audit has put right.",
+    ),
+    Declaration(
         "outcomes_refused_total",
         "counter",
         (),

@@ -87,6 +87,7 @@ pub struct Counters {
     reclaimed: AtomicU64,
     lease_lost: AtomicU64,
     clock_jumps: AtomicU64,
+    audit_repaired: AtomicU64,
     outcomes_refused: AtomicU64,
     spooled: AtomicU64,
     spool_replayed: AtomicU64,
@@ -176,6 +177,11 @@ impl Counters {
         self.outcomes_refused.fetch_add(1, Relaxed);
     }
 
+    /// Counts jobs that an audit has put back where they belong.
+    pub fn repaired(&self, jobs: u64) {
+        self.audit_repaired.fetch_add(jobs, Relaxed);
+    }
+
     /// Counts a jump of the queue's clock.
     pub fn clock_jumped(&self) {
         self.clock_jumps.fetch_add(1, Relaxed);
@@ -249,6 +255,7 @@ impl Counters {
             "reclaimed": self.reclaimed.load(Relaxed),
             "lease_lost": self.lease_lost.load(Relaxed),
             "outcomes_refused": self.outcomes_refused.load(Relaxed),
+            "audit_repaired": self.audit_repaired.load(Relaxed),
             "clock_jumps": self.clock_jumps.load(Relaxed),
             "spooled": self.spooled.load(Relaxed),
             "spool_replayed": self.spool_replayed.load(Relaxed),

@@ -102,6 +102,7 @@ class QueueMachine(BothQueues):
             (1 + dead, self.trim),
             (1, self.server_restarts),
             (1, self.clock_jumps),
+            (1, self.audit_finds_nothing),
             (1, self.scripts_are_flushed),
             (1, self.find),
             (1, self.look),
@@ -398,6 +399,10 @@ class QueueMachine(BothQueues):
         self.pass_time(data.draw(st.sampled_from([-3_600_000, -5_000, 5_000, 3_600_000]), label="ms"))
         for _ in range(data.draw(st.integers(1, 2), label="workers")):
             assert self.ask("hold") == self.model.hold()
+
+    def audit_finds_nothing(self, _: st.DataObject) -> None:
+        """Audit a queue in which all is well."""
+        assert self.ask("audit") == (0, 0, 0)
 
     def scripts_are_flushed(self, _: st.DataObject) -> None:
         """Make the server forget the scripts."""

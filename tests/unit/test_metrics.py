@@ -62,6 +62,7 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_job_attempts_failed_total",
         "fraiseql_observer_job_duration_seconds",
         "fraiseql_observer_job_retry_attempts_total",
+        "fraiseql_observer_audit_repaired_total",
         "fraiseql_observer_outcomes_refused_total",
         "fraiseql_observer_clock_jumps_total",
         "fraiseql_observer_job_queue_depth",

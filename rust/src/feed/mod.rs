@@ -12,6 +12,7 @@
 //! tend task ─► parked jobs, rotation of the sets of ended ids
 //! ```
 
+mod audit;
 mod beat;
 mod clock_watch;
 mod fitness;

@@ -364,6 +364,12 @@ impl Feed {
         watchdog::guard(
             &shared,
             runtime,
+            "audit",
+            super::audit::run(Arc::clone(&shared)),
+        );
+        watchdog::guard(
+            &shared,
+            runtime,
             "watchdog",
             watchdog::run(Arc::clone(&shared)),
         );

@@ -250,6 +250,18 @@ macro_rules! lane {
                 )
             }
 
+            fn audit<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                let (engine, lane) = self.parts(py)?;
+                $wait(
+                    py,
+                    async move { engine.audit(&lane, 0).await },
+                    |py, audited| {
+                        (audited.amiss, audited.homeless, audited.doubled).into_py_any(py)
+                    },
+                    drop,
+                )
+            }
+
             fn hold<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let (engine, lane) = self.parts(py)?;
                 $wait(py, async move { engine.hold(&lane).await }, to_py, drop)

@@ -7,9 +7,10 @@ use super::durability::Proof;
 use super::endpoint::{Access, Places};
 use super::facts::ServerFacts;
 use super::{
-    Ack, AckOutcome, Beat, Cancelled, Durability, Erased, Found, Incarnation, Lane, LaneOptions,
-    LetterMark, Letters, Listed, Listing, Member, MemoryQueue, Nack, NewJob, Priority, QueueError,
-    Reclaimed, RecordEntry, RedisQueue, ScannedJobs, Source, Stats, Stored, Token, Turn,
+    Ack, AckOutcome, Audited, Beat, Cancelled, Durability, Erased, Found, Incarnation, Lane,
+    LaneOptions, LetterMark, Letters, Listed, Listing, Member, MemoryQueue, Nack, NewJob, Priority,
+    QueueError, Reclaimed, RecordEntry, RedisQueue, ScannedJobs, Source, Stats, Stored, Token,
+    Turn,
 };
 
 /// A queue on a server or in this process; the steps are the same.
@@ -122,6 +123,8 @@ impl Engine {
         fn leave(incarnation: &Incarnation) -> u64;
         /// Moves on the jobs of an incarnation whose lease has run out.
         fn reclaim(lost: &Incarnation, failure: &[u8]) -> Reclaimed;
+        /// Counts jobs and places, unless somebody has done so within so many ms, and mends what is amiss.
+        fn audit(interval_ms: u64) -> Audited;
         /// What an incarnation holds.
         fn held(incarnation: &Incarnation) -> Vec<Token>;
         /// Holds reclaiming back for one lease, since the queue's clock was seen to jump; says until when, in ms.

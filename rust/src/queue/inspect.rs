@@ -211,7 +211,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 19] = [
+const COUNTERS: [&str; 22] = [
     "enqueued",
     "completed",
     "retried",
@@ -230,6 +230,9 @@ const COUNTERS: [&str; 19] = [
     "orphans",
     "mended_number",
     "clock_jumps",
+    "mended_homeless",
+    "mended_doubled",
+    "mended_unleased",
     "ghosts",
 ];
 

@@ -4,6 +4,7 @@
 //! state is one atomic step of a lane; what a step promises is written at the head of its script. `RedisQueue`
 //! runs the scripts on a server, `MemoryQueue` does the same steps in this process.
 
+mod audit;
 mod cluster;
 mod confirm;
 pub mod dead_letters;
@@ -39,6 +40,7 @@ mod tls;
 pub mod view;
 mod work;
 
+pub use audit::Audited;
 pub use durability::Durability;
 pub use endpoint::Access;
 pub use engine::Engine;

@@ -32,6 +32,9 @@ pub enum Script {
     Trim,
     Erase,
     Redact,
+    Audit,
+    Unplaced,
+    Mend,
 }
 
 impl Script {
@@ -47,7 +50,7 @@ impl Script {
 
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
-const FILES: [(Script, &str); 23] = [
+const FILES: [(Script, &str); 26] = [
     (Script::Open, include_str!("../scripts/open.lua")),
     (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
     (Script::Confirm, include_str!("../scripts/confirm.lua")),
@@ -71,6 +74,9 @@ const FILES: [(Script, &str); 23] = [
     (Script::Trim, include_str!("../scripts/trim.lua")),
     (Script::Erase, include_str!("../scripts/erase.lua")),
     (Script::Redact, include_str!("../scripts/redact.lua")),
+    (Script::Audit, include_str!("../scripts/audit.lua")),
+    (Script::Unplaced, include_str!("../scripts/unplaced.lua")),
+    (Script::Mend, include_str!("../scripts/mend.lua")),
 ];
 
 /// The server's clock, read once a call: it may move within a script on older servers.

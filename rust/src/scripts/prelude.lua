@@ -167,3 +167,24 @@ local function record(recent, meta, now, records, max, keep_ms)
     redis.call('HSET', meta, 'recent', math.max(total, 0))
   end
 end
+
+-- Where an id is, lists left out: in running hashes, which are the keys from `first` on, and in these sorted sets, in
+-- their order. Each place is {key, member, ranked}.
+local function places_of(id, ranked, first)
+  local members, places = {id .. 'c', id .. 'h', id .. 'd', id .. 'l'}, {}
+  for i = first, #KEYS - CLOCK_KEYS do
+    for k, call in ipairs(redis.call('HMGET', KEYS[i], unpack(members))) do
+      if call then
+        places[#places + 1] = {key = KEYS[i], member = members[k], ranked = false}
+      end
+    end
+  end
+  for _, key in ipairs(ranked) do
+    for k, score in ipairs(redis.call('ZMSCORE', key, unpack(members))) do
+      if score then
+        places[#places + 1] = {key = key, member = members[k], ranked = true}
+      end
+    end
+  end
+  return places
+end

@@ -1,0 +1,52 @@
+#!lua flags=allow-oom
+-- audit: count jobs and places at one moment, at most once in a while over all workers; and give an incarnation that has
+-- no lease, though it has not left, one that has run out: whoever turns next reclaims from it.
+--
+-- KEYS  [1] jobs   [2] scheduled   [3] parked   [4] dead   [5]..[8] pending c h d l   [9] suspects   [10] meta   [11] leases
+--       [12] workers   [13] calls, then the running hash of every incarnation named in ARGV
+-- ARGV  [1] least ms between two audits   [2] most names looked at, then the incarnations
+-- Returns {how many jobs have bytes, how many places are taken, entries on lists}; {-1} where it is too soon, or meta has no
+--       marker; {-2} where an incarnation holds a lease that the caller did not name.
+local now = now_ms()
+local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts')
+local last = whole(known[2]) or 0
+if not known[1] or (last <= now and now - last < tonumber(ARGV[1])) then
+  return {-1}
+end
+local named = {}
+for i = 3, #ARGV do
+  named[ARGV[i]] = true
+end
+for _, incarnation in ipairs(redis.call('ZRANGE', KEYS[11], 0, -1)) do
+  if not named[incarnation] then
+    return {-2}
+  end
+end
+local listed, places = 0, 0
+for i = 2, 4 do
+  places = places + redis.call('ZCARD', KEYS[i])
+end
+for i = 5, 9 do
+  listed = listed + redis.call('LLEN', KEYS[i])
+end
+for i = 14, #KEYS - CLOCK_KEYS do
+  places = places + redis.call('HLEN', KEYS[i])
+end
+local jobs = redis.call('HLEN', KEYS[1])
+local unleased = {}
+for _, key in ipairs({KEYS[12], KEYS[13]}) do
+  if redis.call('HLEN', key) <= tonumber(ARGV[2]) then
+    for _, name in ipairs(redis.call('HKEYS', key)) do
+      if not named[name] and not string.find(name, '[^!-~]') then
+        named[name] = true
+        unleased[#unleased + 1] = name
+      end
+    end
+  end
+end
+for _, name in ipairs(unleased) do
+  redis.call('ZADD', KEYS[11], 'NX', now, name)
+end
+tally(KEYS[10], 'mended_unleased', #unleased)
+redis.call('HSET', KEYS[10], 'audit_at', now)
+return {jobs, places + listed - (whole(known[3]) or 0), listed}
