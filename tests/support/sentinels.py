@@ -26,17 +26,21 @@ class Sentinels:
         binary: The program of servers and sentinels.
         password: What the sentinels ask for; the servers ask for nothing.
         replicas: How many servers follow the first.
+        appendonly: Whether the servers keep a file; without one a replica confirms what it has in memory.
     """
 
-    def __init__(self, binary: Path, *, password: str = "", replicas: int = 1) -> None:
+    def __init__(
+        self, binary: Path, *, password: str = "", replicas: int = 1, appendonly: bool = True
+    ) -> None:
         self._binary = binary
         self._password = password
-        first = ServerProcess(binary, appendfsync="no").start()
+        first = ServerProcess(binary, appendonly=appendonly, appendfsync="no").start()
         self.servers = [first]
         for _ in range(replicas):
             # Without this a replica waits for seconds before it asks for data again.
             extra = ("--replicaof", "127.0.0.1", str(first.port), "--repl-diskless-sync-delay", "0")
-            self.servers.append(ServerProcess(binary, appendfsync="no", extra=extra).start())
+            follower = ServerProcess(binary, appendonly=appendonly, appendfsync="no", extra=extra)
+            self.servers.append(follower.start())
         for follower in self.servers[1:]:
             wait_until(partial(_follows, follower), deadline_secs=20, what="a replica that follows")
         self.sentinels = [self._sentinel(first.port) for _ in range(3)]

@@ -30,6 +30,29 @@ Each change of a job is one Lua script, which Redis runs as a whole or not at al
 server's memory is full, so that only new jobs are refused then; `no-writes` marks one that only reads.
 """
 
+_RIGHTS = """\
+## The least that a user must be allowed
+
+Everything of the package, producers, workers and the command, works with exactly these rights. Put your own password
+and `storage.key_prefix` in; `fraiseql` is the prefix where none is configured.
+
+```text
+{line}
+```
+
+`+config|get` may be left out: it shows how often the server flushes its file, and without it what the server keeps is
+shown as less, never as more. A server that does not know a command of the line, as Redis 7.0 does not know `waitaof`,
+refuses the line; leave the command out then. What the user may not do ends a worker with exit code 3 and the server's
+word for it; that holds too for rights that are taken away while it runs.
+"""
+
+#: What the core sends that is no command of a queue's user: these are asked of sentinels.
+_NOT_OF_THE_USER = frozenset({"SENTINEL"})
+#: Commands of two words: of the others in their family nothing is needed.
+_SECOND_WORDS = {"CLIENT": "id", "CLUSTER": "slots", "CONFIG": "get", "SCRIPT": "load"}
+_CALLED_IN_SCRIPTS = re.compile(r"redis\.p?call\('([A-Za-z]+)'")
+_SENT_BY_THE_CORE = re.compile(r'cmd\("([A-Z]+)"|"(EVAL|EVALSHA|Z?RANGE|ZREVRANGE)"')
+
 _FIELD = re.compile(r"^    /// (.*)\n    pub (\w+): ", re.MULTILINE)
 _NAME = re.compile(r"^            (\w+): .*$", re.MULTILINE)
 _LITERAL = re.compile(r'key\((?:&format!\()?"([^"]+)"')
@@ -47,7 +70,26 @@ def page(sources: Path) -> str:
     scripts = "\n".join(
         _script(path) for path in sorted((sources / "scripts").glob("*.lua")) if path.stem != "prelude"
     )
-    return f"{_INTRODUCTION}\n{keys}\n{_SCRIPTS}\n{scripts}"
+    rights = _RIGHTS.format(line=user_line(sources))
+    return f"{_INTRODUCTION}\n{keys}\n{rights}\n{_SCRIPTS}\n{scripts}"
+
+
+def user_line(sources: Path) -> str:
+    """Write the command that makes a user with the least rights, from what scripts and core call."""
+    called: set[str] = set()
+    for path in (sources / "scripts").glob("*.lua"):
+        called.update(name.upper() for name in _CALLED_IN_SCRIPTS.findall(path.read_text(encoding="utf-8")))
+    for path in (sources / "queue").glob("*.rs"):
+        text = path.read_text(encoding="utf-8")
+        # The clock of the scripts is put in front of them by the core.
+        called.update(name.upper() for name in _CALLED_IN_SCRIPTS.findall(text))
+        for names in _SENT_BY_THE_CORE.findall(text):
+            called.update(filter(None, names))
+    words = [
+        f"+{name.lower()}" + (f"|{_SECOND_WORDS[name]}" if name in _SECOND_WORDS else "")
+        for name in sorted(called - _NOT_OF_THE_USER)
+    ]
+    return f"ACL SETUSER fraiseql on >PASSWORD resetchannels resetkeys ~{{fraiseql:* -@all {' '.join(words)}"
 
 
 def _keys(source: str) -> Iterator[list[str]]:

@@ -200,6 +200,11 @@ pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
                 .map_or_else(|| error.to_string(), str::to_owned)
         )
     };
+    if said().contains("ACL failure in script") || said().contains("The user executing the script")
+    {
+        // What a script may not do for its user comes without a code of its own.
+        return QueueError::Refused(format!("NOPERM in a script: {}", said().trim()));
+    }
     match error.code() {
         Some("OOM") => return QueueError::Full(format!("{at}: the server's memory is full")),
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
