@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
 RUST_FILES := Cargo.toml Cargo.lock $(shell find rust/src -type f)
-FUZZ_TARGETS := condition event job
+FUZZ_TARGETS := condition event job record reply
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help

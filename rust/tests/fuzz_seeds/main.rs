@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets over every seed, and over what chance makes of the seeds: no tool of fuzzing is needed.
 
 mod bodies;
+mod bodies_of_replies;
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +26,16 @@ fn events_hold_what_they_promise_for_seeds_and_their_mutations() {
 #[test]
 fn jobs_hold_what_they_promise_for_seeds_and_their_mutations() {
     replay("job", bodies::job);
+}
+
+#[test]
+fn records_hold_what_they_promise_for_seeds_and_their_mutations() {
+    replay("record", bodies_of_replies::record);
+}
+
+#[test]
+fn replies_hold_what_they_promise_for_seeds_and_their_mutations() {
+    replay("reply", bodies_of_replies::reply);
 }
 
 fn replay(target: &str, body: fn(&[u8])) {
