@@ -15,8 +15,6 @@ from tests.faults.servers.stand import Stand, job_id
 from tests.support.server import ServerProcess
 
 SLOTS = 10
-#: What a worker cannot tell yet.
-FORGOTTEN = "jobs whose ack the server has forgotten stay running under a worker that has let go of them"
 #: What the level `process` may lose: the flush of each second, and one that is under way.
 LOSS_SECS = 2.0
 
@@ -36,9 +34,7 @@ def cut_power(server: ServerProcess, disk: PoweredDisk) -> float:
 
 @pytest.mark.row(16)
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(
-    "level", ["disk", pytest.param("process", marks=pytest.mark.xfail(strict=False, reason=FORGOTTEN))]
-)
+@pytest.mark.parametrize("level", ["disk", "process"])
 def test_a_power_cut_costs_what_the_level_says(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry, level: str
 ) -> None:

@@ -17,10 +17,6 @@ from tests.support.server import ServerProcess
 from tests.support.wait import wait_until
 
 SLOTS = 10
-#: What a worker cannot tell yet.
-FORGOTTEN = (
-    "jobs whose ack the new primary has never heard of stay running under a worker that has let go of them"
-)
 #: Seconds within which jobs run again after a failover in good order.
 RECONNECT_SECS = 5.0
 
@@ -104,7 +100,6 @@ def _in_step(server: ServerProcess, replica: redis.Redis) -> bool:
 
 @pytest.mark.row(32)
 @pytest.mark.timeout(120)
-@pytest.mark.xfail(strict=False, reason=FORGOTTEN)
 def test_a_failover_behind_a_cut_link_costs_what_the_replica_had_not_got(
     fresh_server: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
