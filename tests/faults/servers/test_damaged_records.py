@@ -117,7 +117,7 @@ def _crashes(client: redis.Redis, tag: str, member: bytes) -> None:
 
 def _failure(client: redis.Redis, tag: str, member: bytes) -> None:
     client.hset(f"{tag}:failures", member[:16], b"[1")
-    client.zadd(f"{tag}:dead", {member: -1})
+    client.zadd(f"{tag}:dead", {member: int(client.time()[0]) * 1000})
     client.hincrby(f"{tag}:meta", "dead", 1)
 
 
