@@ -49,6 +49,7 @@ __all__ = [
     "counters_snapshot",
     "draw_delay",
     "erase_spooled",
+    "subject_owns",
 ]
 
 __version__: str
@@ -910,6 +911,13 @@ def erase_spooled(directory: str | PathLike[str], matches: Callable[[bytes], obj
 
     Raises:
         OSError: If a file cannot be read or written; what was erased before stays erased.
+    """
+
+def subject_owns(subject: tuple[str, str, str | None], job: bytes) -> bool:
+    """Tell whether a job's bytes hold data of a subject, which is given as for `Queue.forget`.
+
+    Raises:
+        ValueError: If the subject is none.
     """
 
 def counters_snapshot() -> bytes:

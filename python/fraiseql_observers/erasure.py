@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from uuid import UUID
 
+from fraiseql_observers._core import erase_spooled, subject_owns
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fraiseql_observers._core import Queue
 
 #: Walks over all jobs, at most: each but the first is for jobs that were stored or moved during the one before.
@@ -48,6 +52,11 @@ class Subject:
     def user(cls, user_id: str) -> Self:
         """Mean everything that a user did, or that somebody did for this user (``user_id`` and ``acting_for``)."""
         return cls("user", user_id)
+
+    @property
+    def parts(self) -> tuple[str, str, str | None]:
+        """The subject as the core takes it."""
+        return self.kind, self.name, None if self.entity_id is None else str(self.entity_id)
 
     def __str__(self) -> str:
         return self.name if self.entity_id is None else f"{self.name}:{self.entity_id}"
@@ -108,6 +117,36 @@ class Spool(Protocol):
         ...
 
 
+class DirectorySpool:
+    """The spool of a producer on this machine.
+
+    Args:
+        directory: Where it is; one that is not there holds nothing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def erase(self, subject: Subject, *, dry_run: bool) -> int:
+        """Take the jobs of a subject away, or only count them; returns how many there were.
+
+        Raises:
+            OSError: If a file of the spool cannot be read or written.
+        """
+        if not self._directory.is_dir():
+            return 0
+        found = 0
+
+        def is_to_go(job: bytes) -> bool:
+            nonlocal found
+            is_theirs = subject_owns(subject.parts, job)
+            found += is_theirs
+            return is_theirs and not dry_run
+
+        erased = erase_spooled(self._directory, is_to_go)
+        return found if dry_run else len(erased)
+
+
 @dataclass
 class Eraser:
     """Walks over all shards of some queues.
@@ -160,12 +199,13 @@ class Eraser:
         return found
 
     async def _walk_lane(self, name: str, shard: int) -> int:
-        subject = (self.subject.kind, self.subject.name, self._entity_id)
         ids = self._ids.setdefault((name, shard), set())
         count = 0
         mark: bytes | None = None
         while True:
-            found, mark = await self.queue.forget(name, shard, subject, look_only=self.dry_run, mark=mark)
+            found, mark = await self.queue.forget(
+                name, shard, self.subject.parts, look_only=self.dry_run, mark=mark
+            )
             for job_id, place in found:
                 # Only looked at, a job stays, and a walk may meet it twice.
                 if self.dry_run and job_id in ids:
@@ -179,7 +219,3 @@ class Eraser:
                 self.on_progress(self._jobs.total())
             if mark is None:
                 return count
-
-    @property
-    def _entity_id(self) -> str | None:
-        return None if self.subject.entity_id is None else str(self.subject.entity_id)

@@ -12,9 +12,12 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from fraiseql_observers import build_with_queue_sync, load_config
+from fraiseql_observers.erasure import DirectorySpool, Subject
 from tests.support.command import COMMAND, run_here, write_config
 from tests.support.failing_worker import fail_jobs
 from tests.support.server import ServerProcess
+from tests.support.wait import wait_until
 
 RULES = """
 [observers.now]
@@ -95,3 +98,35 @@ def test_the_id_has_to_be_typed(typed: bytes, left: int, config: str) -> None:
     assert process.returncode == (0 if left == 0 else 1)
     found = run_here(["erase", "--user", "ann", "--dry-run", "--json", "--config", config]).document
     assert sum(found["jobs"].values()) == left
+
+
+def test_the_spool_of_this_machine_is_erased_too(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """Jobs that were stored while the server was away, and lie on the producer's disk."""
+    config = write_config(tmp_path, fresh_server.url, "t", RULES)
+    spool = tmp_path / "spool"
+    text = Path(config).read_text()
+    assert "[storage]\n" in text
+    Path(config).write_text(
+        text.replace("[storage]\n", f'[storage]\nenqueue_timeout_secs = 1\nspool_dir = "{spool}"\n')
+    )
+    fresh_server.stop()
+    spooled = DirectorySpool(spool)
+    acme = Subject.tenant("acme")
+    with build_with_queue_sync(load_config(config)) as executor:
+        for owner in ("acme", "acme", "other"):
+            summary = executor.process_event(orjson.loads(line(tenant_id=owner)))
+            assert summary.jobs_spooled == 1
+        assert spooled.erase(acme, dry_run=True) == 2
+        assert any(b"acme" in file.read_bytes() for file in spool.iterdir())
+        assert [spooled.erase(acme, dry_run=False) for _ in range(2)] == [2, 0]
+        assert not any(b"acme" in file.read_bytes() for file in spool.iterdir())
+        assert any(b"other" in file.read_bytes() for file in spool.iterdir())
+        fresh_server.start()
+        wait_until(
+            lambda: executor.queue.stats_blocking("default")[0].pending == 1, what="the job that was spooled"
+        )
+    found = run_here(["erase", "--tenant", "acme", "--dry-run", "--json", "--config", config])
+    assert (found.code, found.document["total"], found.document["spooled"]) == (0, 0, 0)
+    assert (
+        run_here(["erase", "--tenant", "other", "--yes", "--json", "--config", config]).document["total"] == 1
+    )

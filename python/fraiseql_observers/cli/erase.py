@@ -11,11 +11,13 @@ from uuid import UUID
 import typer
 
 from fraiseql_observers._core import RedisQueue
+from fraiseql_observers.assembly import spool_directory
 from fraiseql_observers.cli.failure import ExitCode
-from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
+from fraiseql_observers.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, chosen_config
 from fraiseql_observers.cli.output import Output
 from fraiseql_observers.cli.session import with_queue
-from fraiseql_observers.erasure import Erasure, Subject
+from fraiseql_observers.config import load_config
+from fraiseql_observers.erasure import DirectorySpool, Erasure, Subject
 from fraiseql_observers.inspector import Inspector
 
 
@@ -91,8 +93,11 @@ def _only_one(entity: Subject | None, tenant: str | None, user: str | None) -> S
 
 
 def _erase(config: Path, subject: Subject, *, dry_run: bool) -> Erasure:
+    directory = spool_directory(load_config(chosen_config(config)))
+    spools = [] if directory is None else [DirectorySpool(directory)]
+
     async def run(queue: RedisQueue, names: Sequence[str]) -> Erasure:
-        return await Inspector(queue, names).erase(subject, dry_run=dry_run)
+        return await Inspector(queue, names).erase(subject, dry_run=dry_run, spools=spools)
 
     return with_queue(config, run)
 

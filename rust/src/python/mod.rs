@@ -21,5 +21,6 @@ mod queue;
 mod spool;
 mod stats;
 mod steps;
+mod subject;
 mod view;
 mod waiting;

@@ -42,6 +42,8 @@ mod core_module {
     #[pymodule_export]
     use crate::python::stats::{PyServerFacts, PyStats};
     #[pymodule_export]
+    use crate::python::subject::subject_owns;
+    #[pymodule_export]
     use crate::python::view::{PyAttempt, PyJobView};
 
     #[pymodule_init]
