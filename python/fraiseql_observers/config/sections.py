@@ -133,7 +133,10 @@ class JobQueueConfig(Section):
             yield Conflict((given, missing), f"{given} is given without {missing}; allowed: both or none")
         if (self.sentinel_username or self.sentinel_password) and not names_sentinels(url):
             name = "sentinel_username" if self.sentinel_username else "sentinel_password"
-            yield Conflict((name, "url"), f"{name} is for sentinels, which the url does not name")
+            yield Conflict(
+                (name, "url"),
+                f"{name} is for sentinels, which the url does not name; allowed: beside redis+sentinel://…",
+            )
         elif self.sentinel_username and not self.sentinel_password:
             yield Conflict(
                 ("sentinel_username", "sentinel_password"),
