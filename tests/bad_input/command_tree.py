@@ -62,4 +62,5 @@ def right(command: Command, config: str, file: str) -> list[str]:
     if str(command) == "config check":
         return [*command.words, config]
     yes = ["--yes"] if "--yes" in command.flags else []
-    return [*command.words, *arguments, *yes, "--config", config]
+    chosen = ["--tenant", "t"] if str(command) == "erase" else []
+    return [*command.words, *arguments, *chosen, *yes, "--config", config]

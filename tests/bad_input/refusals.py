@@ -67,7 +67,9 @@ def nothing_changes(folder: Path) -> Generator[None]:
     before = footprint(folder)
     yield
     after = footprint(folder)
-    assert after == before, f"left behind: {before} became {after}"
+    assert (after.files, after.threads) == (before.files, before.threads), f"{before} became {after}"
+    # What the test itself has let go of meanwhile may be closed.
+    assert after.descriptors <= before.descriptors, f"{before} became {after}"
 
 
 def write(folder: Path, text: str | bytes) -> Path:
