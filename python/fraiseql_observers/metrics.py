@@ -226,7 +226,9 @@ def _histogram_samples(
             so_far += count
             yield Sample("_bucket", {**labels, "le": _number(bound)}, so_far)
         yield Sample("_count", labels, so_far)
-        yield Sample("_sum", labels, histogram["sum"])
+        # The core counts microseconds. What floating point adds to them depends on the order of the children, and a sum
+        # that goes back by it would be read as a restart.
+        yield Sample("_sum", labels, round(histogram["sum"], 6))
 
 
 def render_text(shown: Iterable[Family]) -> bytes:

@@ -100,6 +100,18 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
     assert values[f"{name}_sum", (labels,)] == 12.5
 
 
+def test_a_sum_does_not_depend_on_the_order_of_the_children() -> None:
+    """The children that have ended are added up before the others: one more of them must not make the sum smaller."""
+    told: set[bytes] = set()
+    for order in ((14.089829, 6.298811, 32.739507), (32.739507, 6.298811, 14.089829)):
+        total: dict[str, Any] = {}
+        for seconds in order:
+            add_counters(total, {"duration": {"log": {"buckets": [0, 0, 1], "sum": seconds}}})
+        told.add(render_text(families(total, {}, BOUNDS)))
+    [text] = told
+    assert b" 53.128147\n" in text
+
+
 def test_an_unknown_gauge_is_left_out() -> None:
     assert not any("queue_depth" in name or "dlq_items" in name for name, _ in shown({}))
 
