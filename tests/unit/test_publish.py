@@ -31,6 +31,7 @@ class Answer:
     queueing_errors: int = 0
     errors: Sequence[str] = ()
     error: ObserversError | None = None
+    jobs_spooled: int = 0
 
     def failure(self) -> ObserversError | None:
         """Return the error."""
