@@ -32,6 +32,10 @@ OTHERS: Final = {
     "confirm": "writes nothing but a time, before each wait for a confirmation",
     "hold": "said again, it holds reclaiming back from then on",
     "open": "runs by itself on each connection",
+    **dict.fromkeys(
+        ("audit", "mend", "unplaced", "letters", "trim", "erase", "redact"),
+        "has no case here yet: looks, mends and forgets, in passes that are repeated until there is nothing left",
+    ),
 }
 
 Call = Callable[[BlockingLane], Any]
