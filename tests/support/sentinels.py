@@ -42,7 +42,7 @@ class Sentinels:
             follower = ServerProcess(binary, appendonly=appendonly, appendfsync="no", extra=extra)
             self.servers.append(follower.start())
         for follower in self.servers[1:]:
-            wait_until(partial(_follows, follower), deadline_secs=20, what="a replica that follows")
+            wait_until(partial(_follows, follower), deadline_secs=45, what="a replica that follows")
         self.sentinels = [self._sentinel(first.port) for _ in range(3)]
         wait_until(
             self._are_settled, deadline_secs=20, what="sentinels that know each other and the replicas"
