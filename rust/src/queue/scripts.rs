@@ -43,7 +43,7 @@ impl Script {
     const fn may_run_twice(self) -> bool {
         matches!(
             self,
-            Self::Find | Self::Stats | Self::Letters | Self::Beat | Self::Open
+            Self::Find | Self::Stats | Self::Letters | Self::Unplaced | Self::Beat | Self::Open
         )
     }
 }

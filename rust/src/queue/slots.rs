@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn rubbish_is_no_map() {
         for answer in [
-            Value::Nil,
+            Value::Int(1),
             Value::Array(vec![Value::Int(1)]),
             Value::Array(vec![range(0, 16_384, bulk("a"), 1)]),
             Value::Array(vec![range(-1, 5, bulk("a"), 1)]),
