@@ -218,7 +218,9 @@ class StorageConfig(Section):
         default="auto", json_schema_extra={"allowed": _DURABILITY_LEVELS}
     )
     enqueue_timeout_secs: int = Field(default=5, ge=1, le=60)
-    spool_dir: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")] | None = None
+    spool_dir: (
+        Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")] | None
+    ) = None
     spool_max_bytes: int = Field(default=268_435_456, ge=65_536, le=1_099_511_627_776)
     max_pending: int = Field(default=0, ge=0, le=1_000_000_000)
     dedupe_window_secs: int = Field(default=3600, ge=60, le=604_800)
