@@ -16,6 +16,8 @@ export PIP_QUIET := 1
 RUST_FILES := Cargo.toml Cargo.lock $(shell find rust/src -type f)
 FUZZ_TARGETS := condition event job record reply
 MINUTES ?= 10
+SEEDS ?= 20
+STEPS ?= 2000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build wheel fmt lint types reference docs property model faults soak fuzz bench sabotage check constraints clean

@@ -210,7 +210,7 @@ class QueueMachine(BothQueues):
         assert (turn["standing"], turn["lost"]) == (standing, lost)
         members = [member for member, _, _ in turn["jobs"]]
         self.model.lease(name, call, want, source, members)
-        if anew and not self.audit.ghosts:
+        if anew and not self.audit.ghosts and not self.model.left_entries:
             assert len(members) == min(want, available), "what waits is leased as far as it is wanted"
         self.tokens += [(name, member, call) for member in members]
         for member, payload, history in turn["jobs"]:

@@ -17,6 +17,8 @@ Verdict = tuple[str, int]
 CRASH_WINDOW_MS = 72 * 3600 * 1000
 #: The longest that a dead letter is kept.
 DEAD_LETTER_MAX_AGE_MS = 30 * 24 * 3600 * 1000
+#: The places that are lists, whose entries a cancel leaves behind.
+_LISTS = ("pending", "suspects")
 #: The most lost incarnations that one turn names.
 MOST_LOST = 4
 
@@ -64,6 +66,7 @@ class QueueModel:
     hold_until_ms: int = 0
     counters: dict[str, int] = field(default_factory=dict)
     acks: dict[bytes, int] = field(default_factory=dict)
+    left_entries: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.epoch_at_ms = self.now_ms
@@ -123,6 +126,10 @@ class QueueModel:
             return "dead"
         if job.holder:
             self.cancels.setdefault(job.holder[0], set()).add(member)
+        if job.place in _LISTS:
+            # Its entry stays. If the same member is enqueued again, a turn may drop either entry of the two, so that
+            # the one left behind on the other list may come to stand for the job.
+            self.left_entries.add(member)
         self._end(job, "cancelled")
         return {"suspects": "pending", "parked": "scheduled"}.get(job.place, job.place)
 
@@ -197,7 +204,8 @@ class QueueModel:
         assert len(set(leased)) == len(leased), "no job is leased twice by one turn"
         for member in leased:
             job = self.jobs[member[:16]]
-            assert (job.member, job.place) == (member, source), "only what waits in the source is leased"
+            there = job.place == source or (job.place in _LISTS and member in self.left_entries)
+            assert (job.member, there) == (member, True), "only what waits in the source is leased"
             job.place, job.holder = "running", (name, call)
         if leased:
             self.calls[name] = call
