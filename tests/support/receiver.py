@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.evidence import Counts, Delivery, Tally, evidence_line
+from tests.support.settle import settle
 
 #: The path that answers the counts; it is no delivery.
 COUNTS_PATH = "/_counts"
@@ -128,9 +129,11 @@ class Receiver:
         """Close the port and every connection, answered or not."""
         assert self._server is not None, "the receiver has not been started"
         self._server.close()
+        await settle()
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await settle()
         os.close(self._file)
 
     def counts(self) -> Counts:

@@ -12,6 +12,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from tests.support.settle import settle
+
 #: Seconds that the front gets to listen, and to end.
 _DEADLINE_SECS = 10.0
 _CHUNK_BYTES = 65_536
@@ -71,8 +73,10 @@ class TlsFront:
             await asyncio.wait((stopped, again), return_when=asyncio.FIRST_COMPLETED)
             again.cancel()
             server.close()
+            await settle()
             for task in [task for task in asyncio.all_tasks() if task.get_name() == "connection"]:
                 task.cancel()
+            await settle()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

@@ -14,7 +14,6 @@ after a partition. Requests and replies are told apart, so that a cut is exactly
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import Counter
 from collections.abc import Coroutine
@@ -24,6 +23,7 @@ from typing import Any, Final, Self
 from tests.faults.rig.link import Link, Weather, reset
 from tests.faults.rig.names import Names
 from tests.faults.rig.rules import Rule, Rules
+from tests.support.settle import settle
 
 #: Seconds within which the proxy's own thread does what it is told.
 _DEADLINE_SECS: Final = 10.0
@@ -125,18 +125,22 @@ class Proxy:
 
     async def _close(self) -> int:
         self._server.close()
+        await settle()
         count = await self._cut()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await settle()
         await self._loop.shutdown_default_executor()
         return count
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of asyncio's own, which makes an error of its cancellation.
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await self._pass_on(reader, writer)
+        except asyncio.CancelledError:
+            # It is a task of asyncio's own, which would make an error of its cancellation.
+            reset(writer)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._weather.wait(requests=True)
