@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::durability::{Flush, Proof};
 use super::facts::{ServerFacts, fsync_command, info_command, setting};
 use super::gather::chunks;
+use super::grounds::Grounds;
 use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
 use super::redis::RedisQueue;
 use super::scripts::Script;
@@ -102,11 +103,15 @@ impl RedisQueue {
     /// # Errors
     ///
     /// `Unsuitable` where it cannot give the level, and what [`RedisQueue::look`] says.
-    pub async fn proof(&self, level: Durability) -> Result<Option<Proof>, QueueError> {
+    pub async fn grounds(&self, level: Durability) -> Result<Grounds, QueueError> {
         if level == Durability::Memory {
-            return Ok(None);
+            return Ok(Grounds::ANYWHERE);
         }
         let generation = self.commands.live().await?.generation;
+        let found = |proof| Grounds {
+            proof,
+            generation: Some(generation),
+        };
         let known = {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.as_ref()
@@ -114,7 +119,7 @@ impl RedisQueue {
                 .and_then(|seen| seen.facts.proof(level).ok())
         };
         if let Some(proof) = known {
-            return Ok(proof);
+            return Ok(found(proof));
         }
         let facts = self.look().await?;
         let proof = facts.proof(level).map_err(QueueError::Unsuitable)?;
@@ -123,7 +128,15 @@ impl RedisQueue {
             generation,
             facts,
         });
-        Ok(proof)
+        Ok(found(proof))
+    }
+
+    /// Whether the connection for commands has been the same all the time since the grounds were found: what was
+    /// answered on it meanwhile came from the server that they are about.
+    pub(super) fn still_stands_on(&self, grounds: &Grounds) -> bool {
+        grounds
+            .generation
+            .is_none_or(|generation| generation == self.commands.generation())
     }
 
     /// Stores jobs and waits until `until` for their proof; one wait serves all of them. One answer per write.

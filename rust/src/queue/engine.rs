@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::cluster::{ClusterQueue, Home};
-use super::durability::Proof;
 use super::endpoint::{Access, Places};
 use super::facts::ServerFacts;
+use super::grounds::Grounds;
 use super::{
     Ack, AckOutcome, Audited, Beat, Cancelled, Durability, Erased, Found, Incarnation, Lane,
     LaneOptions, LetterMark, Letters, Listed, Listing, Member, MemoryQueue, Nack, NewJob, Priority,
@@ -205,16 +205,24 @@ impl Engine {
     /// # Errors
     ///
     /// `Unsuitable` where the level cannot be given, and what else the server answers.
-    pub async fn proof(&self, level: Durability) -> Result<Option<Proof>, QueueError> {
+    pub async fn grounds(&self, level: Durability) -> Result<Grounds, QueueError> {
         match self {
-            Self::Redis(queue) => queue.proof(level).await,
+            Self::Redis(queue) => queue.grounds(level).await,
             Self::Cluster(_) => Err(QueueError::Unsuitable(
                 "each node of a cluster proves for itself".to_owned(),
             )),
-            Self::Memory(_) if level == Durability::Memory => Ok(None),
+            Self::Memory(_) if level == Durability::Memory => Ok(Grounds::ANYWHERE),
             Self::Memory(_) => Err(QueueError::Unsuitable(format!(
                 "durability is {level}, but a queue in memory gives only memory"
             ))),
+        }
+    }
+
+    /// Whether what was answered since the grounds were found came from the server that they are about.
+    pub(super) fn still_stands_on(&self, grounds: &Grounds) -> bool {
+        match self {
+            Self::Redis(queue) => queue.still_stands_on(grounds),
+            Self::Cluster(_) | Self::Memory(_) => grounds.generation.is_none(),
         }
     }
 

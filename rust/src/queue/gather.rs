@@ -42,7 +42,7 @@ pub(super) struct Request {
 
 /// The enqueue side of a queue, shared by all callers of a process.
 pub struct Gather {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     runtime: Handle,
     /// A task for each lane, started with its first request: one that is stuck keeps up no other.
     lanes: Mutex<HashMap<Lane, mpsc::Sender<Request>>>,
@@ -121,69 +121,8 @@ impl Gather {
         self.engine.look().await.is_ok()
     }
 
-    /// Stores jobs on the server of their lane, which also proves the level.
-    async fn send_confirmed(
-        &self,
-        lane: Lane,
-        jobs: Vec<NewJob>,
-        level: Durability,
-        limit: Duration,
-    ) -> Result<Vec<bool>, QueueError> {
-        let deadline = Instant::now() + limit;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let (home, proof) = self.proof(&lane, level, deadline).await?;
-            let Some(at) = &home else {
-                let left = deadline.saturating_duration_since(Instant::now());
-                return self.send(lane, jobs, proof, None, left).await;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let sent = self
-                .send(lane.clone(), jobs.clone(), proof, Some(at), left)
-                .await;
-            let sent_on = matches!(sent, Err(QueueError::Elsewhere(_)));
-            let sent = self.engine.learn(&lane, &at.address, sent);
-            if !sent_on || Instant::now() + pause >= deadline {
-                return sent;
-            }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
-        }
-    }
-
-    /// What proves a level, asked until the deadline of the server that will be written to.
-    async fn proof(
-        &self,
-        lane: &Lane,
-        level: Durability,
-        deadline: Instant,
-    ) -> Result<(Option<Home>, Option<Proof>), QueueError> {
-        let ask = async || {
-            let home = self.engine.home(lane).await?;
-            let Some(at) = home else {
-                return Ok((None, self.engine.proof(level).await?));
-            };
-            let proof = at.engine.proof(level).await;
-            let proof = self.engine.learn(lane, &at.address, proof)?;
-            Ok((Some(at), proof))
-        };
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match timeout_at(deadline, ask()).await {
-                Ok(Err(error)) if QueueError::transient(&error) => {
-                    if Instant::now() + pause >= deadline {
-                        return Err(QueueError::Unavailable(error.to_string()));
-                    }
-                    sleep(pause).await;
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-                Ok(answer) => return answer,
-                Err(_) => return Err(QueueError::Unavailable("it does not answer".to_owned())),
-            }
-        }
-    }
-
-    async fn send(
+    /// Hands a request to the task that will serve it, and waits for the answer.
+    pub(super) async fn send(
         &self,
         lane: Lane,
         jobs: Vec<NewJob>,
@@ -341,11 +280,7 @@ async fn store_all(
                         state.store(WAITING, std::sync::atomic::Ordering::Release);
                     }
                     if Instant::now() + pause >= deadline {
-                        return Err(if unconfirmed {
-                            QueueError::Unconfirmed(error.to_string())
-                        } else {
-                            error
-                        });
+                        return Err(last_word(unconfirmed, error));
                     }
                     sleep(pause).await;
                     pause = LONGEST_PAUSE.min(pause * 2);
@@ -357,11 +292,9 @@ async fn store_all(
                         return Err(error);
                     }
                 }
-                // The first chunks are stored: the caller must not believe that nothing is.
-                Err(QueueError::Full(text)) if !stored.is_empty() => {
-                    return Err(QueueError::Unconfirmed(text));
-                }
-                Err(error) => return Err(error),
+                // The first chunks are stored, or an earlier try may have stored this one: the caller must not believe
+                // that nothing is.
+                Err(error) => return Err(last_word(unconfirmed || !stored.is_empty(), error)),
             }
         }
     }
@@ -381,6 +314,15 @@ pub(super) fn chunks(jobs: &[NewJob], most: usize) -> Vec<&[NewJob]> {
     }
     chunks.push(&jobs[start..]);
     chunks
+}
+
+/// What a caller hears who gets nothing better: once its jobs may be stored, it must not believe that they are not.
+pub(super) fn last_word(sent_before: bool, error: QueueError) -> QueueError {
+    match error {
+        QueueError::Unconfirmed(_) => error,
+        error if sent_before => QueueError::Unconfirmed(error.to_string()),
+        error => error,
+    }
 }
 
 /// Answers a request, and counts what is new.

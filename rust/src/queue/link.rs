@@ -3,6 +3,7 @@
 //! Nothing here repeats a command: the caller knows whether that is safe. Every reply has a deadline.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -36,13 +37,8 @@ pub struct Live {
 /// A place for one connection.
 pub struct Link {
     endpoint: Arc<Endpoint>,
-    slot: Mutex<Slot>,
-}
-
-#[derive(Default)]
-struct Slot {
-    live: Option<Live>,
-    generation: u64,
+    live: Mutex<Option<Live>>,
+    generation: AtomicU64,
 }
 
 impl Link {
@@ -50,8 +46,14 @@ impl Link {
     pub fn new(endpoint: &Arc<Endpoint>) -> Self {
         Self {
             endpoint: Arc::clone(endpoint),
-            slot: Mutex::default(),
+            live: Mutex::default(),
+            generation: AtomicU64::new(0),
         }
+    }
+
+    /// The number of the connection that was made last.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
     }
 
     /// The connection, made now if there is none.
@@ -60,25 +62,24 @@ impl Link {
     ///
     /// `Unavailable`, `Refused` or `Unsuitable`; nothing has been asked of the server then.
     pub async fn live(&self) -> Result<Live, QueueError> {
-        let mut slot = self.slot.lock().await;
-        if let Some(live) = &slot.live
+        let mut slot = self.live.lock().await;
+        if let Some(live) = &*slot
             && !self.endpoint.has_moved(live.primary.as_ref()).await
         {
             return Ok(live.clone());
         }
-        slot.live = None;
+        *slot = None;
         let made = timeout(CONNECT_TIMEOUT, self.connect())
             .await
             .map_err(|_| QueueError::Unavailable(format!("{} does not answer", self.endpoint())))?;
         let (connection, primary, facts) = made?;
-        slot.generation += 1;
         let live = Live {
             connection,
             facts: Arc::new(facts),
-            generation: slot.generation,
+            generation: self.generation.fetch_add(1, AcqRel) + 1,
             primary,
         };
-        slot.live = Some(live.clone());
+        *slot = Some(live.clone());
         Ok(live)
     }
 
@@ -167,13 +168,12 @@ impl Link {
 
     /// Gives up a connection, unless a newer one has taken its place already.
     pub async fn forget(&self, live: &Live) {
-        let mut slot = self.slot.lock().await;
+        let mut slot = self.live.lock().await;
         if slot
-            .live
             .as_ref()
             .is_some_and(|current| current.generation == live.generation)
         {
-            slot.live = None;
+            *slot = None;
         }
     }
 

@@ -16,6 +16,7 @@ pub mod error;
 pub mod facts;
 pub mod forget;
 pub mod gather;
+mod grounds;
 mod inspect;
 pub mod intake;
 pub mod keys;

@@ -13,6 +13,7 @@ use super::confirm::{Write, Writer};
 use super::durability::Proof;
 use super::gather::{
     FIRST_PAUSE, GIVEN_UP, LONGEST_PAUSE, Request, SENT, WAITING, WAITING_REQUESTS, answer,
+    last_word,
 };
 use super::{Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError, RedisQueue, Stored};
 
@@ -131,7 +132,7 @@ async fn serve(queue: &RedisQueue, writer: &Writer, proof: Proof, requests: Vec<
                             }
                             again.push(one);
                         } else {
-                            let error = last_word(&one, error.clone());
+                            let error = last_word(one.sent_before, error.clone());
                             answer(one.request, Err(error));
                         }
                     }
@@ -144,15 +145,6 @@ async fn serve(queue: &RedisQueue, writer: &Writer, proof: Proof, requests: Vec<
         open = again;
         sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
-    }
-}
-
-/// What a caller hears who gets nothing better: once its jobs may be stored, it must not believe that they are not.
-fn last_word(one: &Open, error: QueueError) -> QueueError {
-    match error {
-        QueueError::Unconfirmed(_) => error,
-        error if one.sent_before => QueueError::Unconfirmed(error.to_string()),
-        error => error,
     }
 }
 
