@@ -6,16 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::job::{Decoded, Job};
-use crate::metrics::{COUNTERS, Failure};
-use crate::policy::failure;
-use crate::queue::record::{self, History};
-use crate::queue::{
-    Incarnation, Lane, Lease, Nack, QueueError, Source, Standing, Token, Turn, Verdict,
-};
+use crate::queue::{QueueError, Source, Standing};
 
-use super::job::{Cause, LeasedJob};
-use super::report::{Change, Pending};
+use super::deal::deal;
+use super::loss::reclaim;
 use super::shared::Shared;
 
 /// How long a feed with a few free slots waits for more of them, so that one call fills many.
@@ -24,9 +18,6 @@ const GROUPING: Duration = Duration::from_millis(2);
 /// First and longest pause after a failure that may pass; the drawn pause is between half of it and all of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Pause before listening again where that has failed.
-const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the turns of one round have found.
 #[derive(Default)]
@@ -145,7 +136,7 @@ pub(super) async fn settle(shared: &Shared) {
     }
 }
 
-fn wanted(shared: &Shared) -> usize {
+pub(super) fn wanted(shared: &Shared) -> usize {
     let inner = shared.inner();
     if shared.stopping() || inner.stands_still() {
         0
@@ -198,39 +189,6 @@ async fn gather_room(shared: &Shared) {
         () = grouped => {}
         () = sleep(GROUPING) => {}
         () = shared.until_stopping() => {}
-    }
-}
-
-/// The wake task: blocks on the queue's tokens while this worker could take jobs.
-pub(super) async fn listen(shared: Arc<Shared>, lanes: Vec<Lane>) {
-    while !shared.stopping() {
-        if wanted(&shared) == 0 {
-            tokio::select! {
-                () = sleep(shared.options.poll_interval) => {}
-                () = shared.listen_again.notified() => {}
-                () = shared.until_stopping() => {}
-            }
-            continue;
-        }
-        let token = tokio::select! {
-            token = shared.engine.wait_for_wake(&lanes) => token,
-            () = shared.until_stopping() => break,
-        };
-        match token {
-            Ok(false) => {}
-            Ok(true) if wanted(&shared) > 0 => shared.woken.notify_one(),
-            // The slots were filled in the meantime: somebody else shall have the token.
-            Ok(true) => {
-                for lane in &lanes {
-                    let _ = shared.engine.pass_on_wake(lane).await;
-                }
-            }
-            // However seldom the queue is polled: a wake-up call that waits there shall be heard.
-            Err(_) => tokio::select! {
-                () = sleep(LISTEN_AGAIN) => {}
-                () = shared.until_stopping() => break,
-            },
-        }
     }
 }
 
@@ -297,211 +255,4 @@ async fn take_turn(
         reclaim(shared, place, &name).await?;
     }
     Ok(())
-}
-
-/// Hands out what can run; what cannot goes where it belongs without taking a slot.
-fn deal(
-    shared: &Shared,
-    place: usize,
-    incarnation: &Incarnation,
-    turn: Turn,
-    asked_at: Instant,
-) -> Vec<Incarnation> {
-    let mut jobs = Vec::with_capacity(turn.leases.len());
-    for lease in turn.leases {
-        let token = Token {
-            member: lease.member,
-            call: lease.call,
-        };
-        match decode(shared, &lease) {
-            Ok((job, history)) => {
-                let leased =
-                    LeasedJob::new(job, token, place, incarnation.clone(), history, asked_at);
-                if turn.now_ms > leased.expires_at_ms() {
-                    shared.put(expired(&leased));
-                } else if shared
-                    .options
-                    .known_actions
-                    .contains(&leased.job.action_type)
-                {
-                    jobs.push(Arc::new(leased));
-                } else {
-                    let reason = format!("unknown action type {:?}", leased.job.action_type);
-                    let until = leased.expires_at_ms();
-                    shared.put(parked(place, incarnation, token, until, &reason));
-                }
-            }
-            Err(Refused::Newer(what)) => {
-                let until = turn.now_ms.saturating_add(
-                    i64::try_from(shared.options.max_age.as_millis()).unwrap_or(i64::MAX),
-                );
-                shared.put(parked(
-                    place,
-                    incarnation,
-                    token,
-                    until,
-                    &format!("newer worker needed: {what}"),
-                ));
-            }
-            Err(Refused::Corrupt(why)) => shared.put(Pending {
-                lane: place,
-                incarnation: incarnation.clone(),
-                action_type: "other".into(),
-                change: Change::Nack(
-                    Nack {
-                        token,
-                        verdict: Verdict::Dead,
-                        history: Vec::new(),
-                        failure: failure(Failure::Corrupt, None, None, &why),
-                        record: Vec::new(),
-                    },
-                    Some(Failure::Corrupt),
-                ),
-            }),
-        }
-    }
-    shared.hand_out(jobs);
-    turn.lost
-}
-
-enum Refused {
-    Newer(String),
-    Corrupt(String),
-}
-
-fn decode(shared: &Shared, lease: &Lease) -> Result<(Job, History), Refused> {
-    match Job::decode_stored(&lease.bytes, lease.member.id()) {
-        Decoded::Job(job) => {
-            let (history, garbled) = History::unpack(lease.history.as_deref());
-            if garbled {
-                shared.notice(format!("garbled_history: {}", job.id));
-            }
-            Ok((*job, history))
-        }
-        Decoded::Newer(what) => Err(Refused::Newer(what)),
-        Decoded::Corrupt(why) => Err(Refused::Corrupt(why)),
-    }
-}
-
-fn parked(
-    lane: usize,
-    incarnation: &Incarnation,
-    token: Token,
-    until_ms: i64,
-    reason: &str,
-) -> Pending {
-    Pending {
-        lane,
-        incarnation: incarnation.clone(),
-        action_type: "other".into(),
-        change: Change::Nack(
-            Nack {
-                token,
-                verdict: Verdict::Park(until_ms),
-                history: Vec::new(),
-                failure: record::Failure::because(reason).pack(),
-                record: Vec::new(),
-            },
-            None,
-        ),
-    }
-}
-
-fn expired(job: &LeasedJob) -> Pending {
-    Pending {
-        lane: job.lane,
-        incarnation: job.incarnation.clone(),
-        action_type: job.job.action_type.as_str().into(),
-        change: Change::Nack(
-            Nack {
-                token: job.token,
-                verdict: Verdict::Dead,
-                history: Vec::new(),
-                failure: failure(
-                    Failure::Expired,
-                    Some(&job.job),
-                    None,
-                    "older than max_age_secs",
-                ),
-                record: Vec::new(),
-            },
-            Some(Failure::Expired),
-        ),
-    }
-}
-
-/// Moves on the jobs of a lost worker, until none is left or somebody else does it.
-async fn reclaim(shared: &Shared, place: usize, lost: &Incarnation) -> Result<(), QueueError> {
-    let lane = &shared.lanes[place].lane;
-    let why = failure(
-        Failure::CrashLimit,
-        None,
-        None,
-        "a worker was lost each time it ran",
-    );
-    loop {
-        let done = shared.engine.reclaim(lane, lost, &why).await?;
-        COUNTERS.reclaimed(done.moved);
-        if done.moved > 0 {
-            shared.notice(format!("reclaimed: {} jobs of a lost worker", done.moved));
-        }
-        if !done.buried.is_empty() {
-            for bytes in shared.engine.bytes_of(lane, &done.buried).await? {
-                match bytes.map(|bytes| Job::decode(&bytes)) {
-                    Some(Decoded::Job(job)) => {
-                        COUNTERS.failed(&job.action_type, Failure::CrashLimit);
-                    }
-                    _ => COUNTERS.failed("other", Failure::CrashLimit),
-                }
-            }
-        }
-        if done.refused || done.held == 0 {
-            return Ok(());
-        }
-    }
-}
-
-impl Shared {
-    /// Compares the queue's clock with our own. Where it has jumped, reclaiming is to be held back, and our own lease
-    /// is renewed at once.
-    pub(super) fn look_at_clock(&self, place: usize, now_ms: i64, asked_at: Instant) {
-        let lane = &self.lanes[place];
-        if self.engine.has_own_clock() && lane.clock.look(now_ms, asked_at, Instant::now()) {
-            lane.owes_hold.store(true, Relaxed);
-            lane.beat_now.notify_one();
-            COUNTERS.clock_jumped();
-            self.notice("clock_jumped: nothing is reclaimed for the length of a lease");
-        }
-    }
-
-    /// Has reclaiming held back where the clock was seen to jump; tried again until it is done.
-    pub(super) async fn hold_if_owed(&self, place: usize) -> Result<(), QueueError> {
-        let lane = &self.lanes[place];
-        if lane.owes_hold.load(Relaxed) {
-            self.engine.hold(&lane.lane).await?;
-            lane.owes_hold.store(false, Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Gives up an identity whose lease has passed on: nothing that runs under it may go on.
-    pub(super) fn lose(&self, place: usize, lost: &Incarnation) {
-        if !self.lanes[place].start_anew(lost) {
-            return;
-        }
-        let held: Vec<_> = self
-            .inner()
-            .held
-            .values()
-            .filter(|job| job.lane == place && job.incarnation == *lost)
-            .cloned()
-            .collect();
-        self.notice(format!("lease_lost: {} jobs were running", held.len()));
-        for job in held {
-            if job.end().is_some() {
-                COUNTERS.lease_lost();
-                self.tell_to_stop(job, Cause::LeaseLost);
-            }
-        }
-    }
 }

@@ -15,10 +15,14 @@
 mod audit;
 mod beat;
 mod clock_watch;
+mod deal;
+mod face;
 mod fitness;
 mod job;
 mod lane;
 mod lease;
+mod listen;
+mod loss;
 mod outcome;
 mod report;
 mod shared;
@@ -29,6 +33,7 @@ mod unheld;
 mod watch;
 mod watchdog;
 
+pub use face::{CloseReport, Feed, FeedOptions};
 pub use job::{Cause, LeasedJob};
 pub use report::Report;
-pub use shared::{CloseReport, Feed, FeedOptions, News};
+pub use shared::News;
