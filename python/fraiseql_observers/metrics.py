@@ -86,6 +86,20 @@ METRICS: Final = (
         "Records of spool files that were never written to their end, nor confirmed, and were dropped.",
     ),
     Declaration(
+        "spool_refused_total",
+        "counter",
+        (),
+        "spool_refused",
+        "Spooled jobs that the queue has refused for good, and that were put into a file beside the spool's.",
+    ),
+    Declaration(
+        "spool_unreadable",
+        "gauge",
+        (),
+        "spool_unreadable",
+        "Spool files that this program cannot read or open, and leaves alone until it can.",
+    ),
+    Declaration(
         "spool_jobs", "gauge", (), "spool_jobs", "Jobs on this program's disk that wait for the queue."
     ),
     Declaration("spool_bytes", "gauge", (), "spool_bytes", "Bytes of them."),

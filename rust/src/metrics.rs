@@ -93,6 +93,8 @@ pub struct Counters {
     spool_replayed: AtomicU64,
     spool_damaged: AtomicU64,
     spool_torn: AtomicU64,
+    spool_refused: AtomicU64,
+    spool_unreadable: AtomicU64,
     spool_jobs: AtomicU64,
     spool_bytes: AtomicU64,
     actions: [PerAction; ACTION_TYPES.len()],
@@ -207,6 +209,16 @@ impl Counters {
         self.spool_torn.fetch_add(1, Relaxed);
     }
 
+    /// Counts jobs that the queue has refused for good, and that were put aside.
+    pub fn spool_refused(&self, jobs: u64) {
+        self.spool_refused.fetch_add(jobs, Relaxed);
+    }
+
+    /// Notes how many files of a spool could not be read when they were last looked at.
+    pub fn spool_unreadable(&self, files: u64) {
+        self.spool_unreadable.store(files, Relaxed);
+    }
+
     /// Notes what this process has to replay.
     pub fn spool_holds(&self, jobs: u64, bytes: u64) {
         self.spool_jobs.store(jobs, Relaxed);
@@ -261,6 +273,8 @@ impl Counters {
             "spool_replayed": self.spool_replayed.load(Relaxed),
             "spool_damaged": self.spool_damaged.load(Relaxed),
             "spool_torn": self.spool_torn.load(Relaxed),
+            "spool_refused": self.spool_refused.load(Relaxed),
+            "spool_unreadable": self.spool_unreadable.load(Relaxed),
             "spool_jobs": self.spool_jobs.load(Relaxed),
             "spool_bytes": self.spool_bytes.load(Relaxed),
         })

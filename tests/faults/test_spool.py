@@ -231,6 +231,39 @@ def test_jobs_in_a_spool_can_be_found_and_erased(tmp_path: Path, fresh_server: S
     assert pending_ids(fresh_server) == [uuid.uuid5(keep.id, "0:a")]
 
 
+def test_a_queue_that_takes_nothing_holds_up_no_other(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """Its jobs wait, in order, while those of other queues arrive, new ones at once; a stray file is no matter."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.spool").mkdir()
+    rules = {"bad": log_observer(queue="bad"), "good": log_observer(queue="good")}
+    storage = {"enqueue_timeout_secs": 1, "spool_dir": str(tmp_path / "spool")}
+    config = config_for(fresh_server.url, "t", rules, storage=storage)
+    orders = [event() for _ in range(5)]
+    with fresh_server.client() as client:
+        client.set("{t:bad:0}:pending:d", "foreign")
+    with build_with_queue_sync(config) as executor:
+        fresh_server.stop()
+        for order in orders:
+            assert executor.process_event(order).jobs_spooled == 2
+        fresh_server.start()
+        wait_until(lambda: counter("spool_jobs") == 5, deadline_secs=20, what="the other queue's jobs")
+        assert counter("spool_unreadable") == 1
+        with fresh_server.client() as client:
+            wait_until(lambda: client.llen("{t:good:0}:pending:d") == 5, deadline_secs=5, what="all of them")
+            wait_until(
+                lambda: executor.process_event(event()).jobs_queued == 1,
+                deadline_secs=10,
+                what="a new job of the other queue, sent directly",
+            )
+            client.delete("{t:bad:0}:pending:d")
+            wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the rest")
+            stored = client.lrange("{t:bad:0}:pending:d", 0, -1)
+        assert isinstance(stored, list)
+        assert [uuid.UUID(bytes=member[:16]) for member in reversed(stored)][:5] == [
+            uuid.uuid5(order.id, "0:bad") for order in orders
+        ]
+
+
 def test_a_spool_that_cannot_be_used_is_said_at_the_start(
     tmp_path: Path, fresh_server: ServerProcess
 ) -> None:

@@ -33,6 +33,7 @@ COUNTERS: dict[str, Any] = {
     "queued": 5,
     "spool_jobs": 6,
     "spool_bytes": 600,
+    "spool_unreadable": 1,
     "executed": {"webhook": 3},
     "failed": {"webhook|permanent_error": 1, "log|crash_limit": 2},
     "attempts_failed": {"webhook|transient": 4},
@@ -73,6 +74,8 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_spool_replayed_total",
         "fraiseql_observer_spool_damaged_total",
         "fraiseql_observer_spool_torn_total",
+        "fraiseql_observer_spool_refused_total",
+        "fraiseql_observer_spool_unreadable",
         "fraiseql_observer_spool_jobs",
         "fraiseql_observer_spool_bytes",
     }

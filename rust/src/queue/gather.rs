@@ -116,6 +116,11 @@ impl Gather {
         })
     }
 
+    /// Most jobs of one call.
+    pub fn batch_size(&self) -> usize {
+        self.engine.options().batch_size
+    }
+
     /// Whether the queue answers, and may hold jobs.
     pub async fn answers(&self) -> bool {
         self.engine.look().await.is_ok()

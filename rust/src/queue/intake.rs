@@ -1,11 +1,12 @@
 //! The way in for producers: to the queue, or to the spool while the queue is away.
 
+use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::gather::Gather;
 use super::spool::Spool;
@@ -60,7 +61,7 @@ impl Intake {
     }
 
     /// Stores jobs of one lane as durably as asked for, or spools them while the queue does not answer; says for each
-    /// what has become of it. While others wait in the spool, jobs go there at once, behind them.
+    /// what has become of it. While others wait in the spool, jobs go there at once, behind them, unless only other lanes' do.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Intake {
         };
         let count = jobs.len();
         if count > 0
-            && spool.has_backlog()
+            && spool.is_ahead_of(&lane)
             && spool.take(lane.clone(), jobs.clone(), level).await.is_ok()
         {
             return Ok(vec![Kept::Spooled; count]);
@@ -135,35 +136,46 @@ async fn replay(gather: Weak<Gather>, spool: Weak<Spool>, changed: Arc<Notify>) 
         let (Some(to), Some(from)) = (gather.upgrade(), spool.upgrade()) else {
             return;
         };
+        let begun = Instant::now();
         // Errors of the file system are tried again: the jobs stay where they are, and the metrics show them.
         let mut failed = from.adopt().await.is_err();
         // Only a queue that answers gets what is read: a job that is on its way cannot be erased in its file any more.
-        failed |= from.has_backlog() && !to.answers().await;
-        while !failed {
-            let Ok(Some(batch)) = from.next().await else {
-                break;
-            };
-            let sent = to
-                .enqueue(
-                    batch.lane.clone(),
-                    batch.jobs.clone(),
-                    batch.level,
-                    REPLAY_LIMIT,
-                )
-                .await;
-            // Whatever the queue says, what it has not taken is not lost, and what comes after it waits.
-            failed = sent.is_err() || from.done(batch).await.is_err();
-            if Arc::strong_count(&from) == 1 {
-                return;
-            }
+        if from.has_backlog() {
+            failed |= !to.answers().await || pass(&to, &from).await.unwrap_or(true);
+        }
+        if Arc::strong_count(&from) == 1 {
+            return;
         }
         drop((to, from));
         if failed {
-            sleep(pause).await;
+            // A look at much that waits must not keep the disk busy.
+            sleep(pause.max(10 * begun.elapsed()).min(ADOPT_INTERVAL)).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         } else {
             pause = FIRST_PAUSE;
             let _ = timeout(ADOPT_INTERVAL, changed.notified()).await;
         }
     }
+}
+
+/// Replays all that the queue takes; says whether anything is left. Behind a call that it does not take only those of the
+/// same lane wait.
+async fn pass(to: &Gather, from: &Arc<Spool>) -> io::Result<bool> {
+    from.begin().await?;
+    while let Some(batch) = from.next(to.batch_size()).await? {
+        if Arc::strong_count(from) == 1 {
+            return Ok(true);
+        }
+        let lane = batch.noted.clone();
+        let sent = to
+            .enqueue(lane, batch.jobs.clone(), batch.level, REPLAY_LIMIT)
+            .await;
+        match sent {
+            Ok(_) => from.done(batch).await?,
+            Err(QueueError::Corrupt(_)) => from.refused(batch).await?,
+            Err(error) if error.transient() && !to.answers().await => return Ok(true),
+            Err(_) => from.wait(batch).await?,
+        }
+    }
+    from.end().await
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::file::{Found, START, borrowed, paths};
-use super::record::{HEAD, Record, erase, id_at, sealed};
+use super::file::{ENDING, Found, REFUSED, START, borrowed, paths};
+use super::record::{HEAD, MARK, Record, erase, id_at, sealed};
 use super::store::{Held, open_lock};
 
 /// Erases every job in a directory that `matches` by its id and bytes, replayed ones that are still on the disk included.
@@ -27,14 +27,14 @@ pub fn erase_matching(
     }
     let lock = open_lock(directory)?;
     let _held = Held::take(&lock)?;
-    for path in paths(directory)? {
+    for path in paths(directory, &[ENDING, REFUSED])? {
         let Some(file) = borrowed(&path)? else {
             continue;
         };
         let mut place = START;
         loop {
             let end = match file.at(place)? {
-                Found::Record(_, end) => end,
+                Found::Record(_, end) | Found::Done(end) => end,
                 Found::Damaged(next) => {
                     place = next;
                     continue;
@@ -55,7 +55,8 @@ pub fn erase_matching(
                 if changed {
                     let bytes = sealed(&body);
                     debug_assert_eq!(bytes.len(), HEAD + body.len());
-                    file.overwrite(place, &bytes)?;
+                    // The mark stays as it is: it says whether the record is done.
+                    file.overwrite(place + MARK.len() as u64, &bytes[MARK.len()..])?;
                 }
             }
             place = end;

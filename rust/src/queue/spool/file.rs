@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::record::{HEAD, MARK, Record, body_length, is_whole};
+use super::record::{DONE, HEAD, MARK, Record, body_length, is_done, is_mark, is_whole};
 use crate::clock::{Clock, SystemClock};
 
-/// How the name of a spool file ends, and that of what was put aside from one.
+/// How the name of a spool file ends, that of damaged bytes which were put aside from one, and that of a file of records
+/// which the queue has refused for good.
 pub(super) const ENDING: &str = "spool";
 const DAMAGED: &str = "damaged";
+pub(super) const REFUSED: &str = "refused";
 
 /// What a file begins with; behind it stands how far it has been replayed.
 const TITLE: &[u8; 24] = b"fraiseql_observers:spl:1";
@@ -24,6 +26,12 @@ pub(super) struct SpoolFile {
     file: File,
     /// Up to where it has been replayed.
     pub(super) read: u64,
+    /// Where the replay goes on in this pass; what stands between waits, or is done.
+    pub(super) place: u64,
+    /// Up to where records are replayed one by one, since together the queue has refused them.
+    pub(super) alone_until: u64,
+    /// Whether it could not be read in this pass.
+    pub(super) faulty: bool,
     /// Where the next record goes.
     pub(super) end: u64,
     /// Jobs behind `read`.
@@ -32,10 +40,19 @@ pub(super) struct SpoolFile {
     pub(super) sealed: bool,
 }
 
+/// Where a record stands, and how many jobs it has, erased ones included.
+pub(super) struct Span {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) jobs: u64,
+}
+
 /// What stands at a place of a file.
 pub(super) enum Found {
     /// A record, and where it ends.
     Record(Record, u64),
+    /// A record that is done already, and where it ends.
+    Done(u64),
     /// Bytes that are none, and where the next record is.
     Damaged(u64),
     /// A record that was never written to its end, so never confirmed to anybody.
@@ -44,18 +61,22 @@ pub(super) enum Found {
     End,
 }
 
-/// Paths of the spool files of a directory, the oldest first.
-pub(super) fn paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// Paths of the files of a directory whose names have one of these endings, the oldest first.
+pub(super) fn paths(directory: &Path, endings: &[&str]) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in directory.read_dir()? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == ENDING) {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if ending.is_some_and(|ending| endings.contains(&ending)) {
             paths.push(path);
         }
     }
     paths.sort();
     Ok(paths)
 }
+
+/// What every file of a spool that grows with its jobs ends with.
+pub(super) const ENDINGS: [&str; 3] = [ENDING, DAMAGED, REFUSED];
 
 impl SpoolFile {
     /// Makes a file of our own.
@@ -78,6 +99,9 @@ impl SpoolFile {
             path,
             file,
             read: START,
+            place: START,
+            alone_until: START,
+            faulty: false,
             end: START,
             jobs: 0,
             sealed: false,
@@ -103,6 +127,9 @@ impl SpoolFile {
             end: file.metadata()?.len(),
             file,
             read: START,
+            place: START,
+            alone_until: START,
+            faulty: false,
             jobs: 0,
             sealed: true,
         };
@@ -110,11 +137,17 @@ impl SpoolFile {
             Some(read) => adopted.read = read,
             // Its maker ended before it had written anything.
             None if adopted.end < START => adopted.end = START,
-            None => return Ok(None),
+            None => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "its head is none of ours",
+                ));
+            }
         }
         if adopted.read > adopted.end {
             adopted.read = START.min(adopted.end);
         }
+        adopted.place = adopted.read;
         adopted.jobs = adopted.count()?;
         Ok(Some(adopted))
     }
@@ -142,7 +175,11 @@ impl SpoolFile {
         }
         let (whole, end) = self.body_at(place)?;
         if let Some(record) = whole.as_deref().and_then(Record::decode) {
-            return Ok(Found::Record(record, end));
+            return Ok(if is_done(&self.bytes(place, place + 4)?) {
+                Found::Done(end)
+            } else {
+                Found::Record(record, end)
+            });
         }
         if let Some(next) = self.next_mark(place + 1)? {
             return Ok(Found::Damaged(next));
@@ -179,7 +216,7 @@ impl SpoolFile {
         let rest = self.bytes(from, self.end)?;
         for (offset, part) in rest.windows(MARK.len()).enumerate() {
             let place = from + offset as u64;
-            if part == MARK && self.body_at(place)?.0.is_some() {
+            if is_mark(part) && self.body_at(place)?.0.is_some() {
                 return Ok(Some(place));
             }
         }
@@ -206,28 +243,61 @@ impl SpoolFile {
             .mode(0o600)
             .open(self.path.with_extension(DAMAGED))?;
         aside.write_all(&bytes)?;
-        aside.sync_data()
+        aside.sync_data()?;
+        sync_parent(&self.path)
     }
 
-    /// Notes how far the file has been replayed.
-    pub(super) fn replayed(&mut self, to: u64, jobs: u64) -> io::Result<()> {
-        self.read = to;
-        self.jobs = self.jobs.saturating_sub(jobs);
+    /// Puts a record into a file beside this one that is a spool file too, but for its name.
+    pub(super) fn set_aside(&self, span: &Span) -> io::Result<()> {
+        let bytes = self.bytes(span.start, span.end)?;
+        let path = self.path.with_extension(REFUSED);
+        let aside = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        let end = aside.metadata()?.len();
+        if end < START {
+            write_head(&aside, START)?;
+        }
+        aside.write_all_at(&bytes, end.max(START))?;
+        aside.sync_data()?;
+        sync_parent(&self.path)
+    }
+
+    /// Notes that records are replayed, and how far the file is.
+    pub(super) fn replayed(&mut self, spans: &[Span]) -> io::Result<()> {
+        for span in spans {
+            if span.start == self.read {
+                self.read = span.end;
+            } else {
+                self.file.write_all_at(&[DONE], span.start + 3)?;
+            }
+            self.jobs = self.jobs.saturating_sub(span.jobs);
+        }
+        while self.read + 4 <= self.end
+            && is_done(&self.bytes(self.read, self.read + 4)?)
+            && let Found::Done(end) = self.at(self.read)?
+        {
+            self.read = end;
+        }
+        self.place = self.place.max(self.read);
         self.write_head()
     }
 
     /// Empties a file that was replayed to its end.
     pub(super) fn empty(&mut self) -> io::Result<()> {
         (self.read, self.end, self.jobs) = (START, START, 0);
+        (self.place, self.alone_until) = (START, START);
         self.file.set_len(START)?;
         self.write_head()?;
         self.file.sync_data()
     }
 
     fn write_head(&self) -> io::Result<()> {
-        self.file.write_all_at(TITLE, 0)?;
-        self.file
-            .write_all_at(&self.read.to_le_bytes(), TITLE.len() as u64)
+        write_head(&self.file, self.read)
     }
 
     fn count(&self) -> io::Result<u64> {
@@ -238,7 +308,7 @@ impl SpoolFile {
                     jobs += record.jobs.len() as u64;
                     place = end;
                 }
-                Found::Damaged(next) => place = next,
+                Found::Damaged(next) | Found::Done(next) => place = next,
                 Found::Torn | Found::End => return Ok(jobs),
             }
         }
@@ -256,6 +326,9 @@ pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
         end: file.metadata()?.len(),
         file,
         read,
+        place: read,
+        alone_until: START,
+        faulty: false,
         jobs: 0,
         sealed: true,
     }))
@@ -269,6 +342,11 @@ impl SpoolFile {
     }
 }
 
+fn write_head(file: &File, read: u64) -> io::Result<()> {
+    file.write_all_at(TITLE, 0)?;
+    file.write_all_at(&read.to_le_bytes(), TITLE.len() as u64)
+}
+
 fn read_head(file: &File) -> io::Result<Option<u64>> {
     let mut head = [0; 32];
     match file.read_exact_at(&mut head, 0) {
@@ -280,6 +358,11 @@ fn read_head(file: &File) -> io::Result<Option<u64>> {
         return Ok(None);
     };
     Ok(Some(u64::from_le_bytes(*read).max(START)))
+}
+
+/// Makes the name of a file outlive a power cut.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync_directory)
 }
 
 /// Makes a name that was added to a directory outlive a power cut.

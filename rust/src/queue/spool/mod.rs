@@ -16,6 +16,7 @@ pub use erase::erase_matching;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -29,6 +30,9 @@ use crate::clock::{Clock, SystemClock};
 
 /// Calls that may wait for the disk; they are written and flushed together.
 const WAITING_CALLS: usize = 1_000;
+
+/// How long the queue has to refuse a call, by an error that does not pass by itself, before it is put aside.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A spool in use.
 pub struct Spool {
@@ -60,9 +64,14 @@ impl Spool {
         })
     }
 
-    /// Whether jobs wait to be replayed: then those that come now have to wait behind them.
+    /// Whether jobs wait to be replayed.
     pub fn has_backlog(&self) -> bool {
         self.store.jobs() > 0
+    }
+
+    /// Whether jobs wait that those of a lane, which come now, have to wait behind.
+    pub fn is_ahead_of(&self, lane: &Lane) -> bool {
+        self.store.is_ahead_of(lane)
     }
 
     /// Takes jobs; when it returns they outlive a power cut.
@@ -107,14 +116,43 @@ impl Spool {
         self.on_disk(Store::adopt).await
     }
 
-    /// The next jobs to be replayed.
-    pub(super) async fn next(&self) -> io::Result<Option<Batch>> {
-        self.on_disk(Store::next).await
+    /// Begins a pass over all that is to be replayed.
+    pub(super) async fn begin(&self) -> io::Result<()> {
+        self.on_disk(|store| {
+            store.begin();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a pass; says whether anything is left that the queue has not taken.
+    pub(super) async fn end(&self) -> io::Result<bool> {
+        self.on_disk(|store| Ok(store.end())).await
+    }
+
+    /// The next jobs of a pass; `most` fit into one call of the queue.
+    pub(super) async fn next(&self, most: usize) -> io::Result<Option<Batch>> {
+        self.on_disk(move |store| store.next(most)).await
     }
 
     /// Notes that a batch is in the queue.
     pub(super) async fn done(&self, batch: Batch) -> io::Result<()> {
         self.on_disk(move |store| store.done(&batch)).await
+    }
+
+    /// Notes that the queue has not taken a batch, which may pass.
+    pub(super) async fn wait(&self, batch: Batch) -> io::Result<()> {
+        self.on_disk(move |store| {
+            store.wait(&batch);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that the queue has refused a batch in a way that does not pass by itself.
+    pub(super) async fn refused(&self, batch: Batch) -> io::Result<()> {
+        self.on_disk(move |store| store.refused(&batch, PATIENCE))
+            .await
     }
 
     /// Lets go of it in a process that was forked from its owner.

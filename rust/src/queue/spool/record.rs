@@ -10,6 +10,10 @@ use crate::queue::{Due, Durability, Lane, Member, NewJob};
 /// What each record begins with: no valid UTF-8, so that no job's text holds it by chance.
 pub(super) const MARK: [u8; 4] = [0xf5, b'j', b's', 0x01];
 
+/// The last byte of the mark of a record that is done before others that stand in front of it. One byte is written whole
+/// or not at all.
+pub(super) const DONE: u8 = 0x7e;
+
 /// Bytes before the body: mark, length, checksum.
 pub(super) const HEAD: usize = 4 + 4 + 8;
 
@@ -49,8 +53,18 @@ pub(super) fn sealed(body: &[u8]) -> Vec<u8> {
 
 /// The length of the body that a head announces.
 pub(super) fn body_length(head: &[u8]) -> Option<usize> {
-    let length = head.strip_prefix(&MARK)?.first_chunk::<4>()?;
+    let length = head.get(..HEAD).filter(|head| is_mark(head))?[MARK.len()..].first_chunk::<4>()?;
     usize::try_from(u32::from_le_bytes(*length)).ok()
+}
+
+/// Whether bytes begin as a record does.
+pub(super) fn is_mark(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MARK) || is_done(bytes)
+}
+
+/// Whether bytes begin as a record that is done.
+pub(super) fn is_done(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MARK[..3]) && bytes.get(3) == Some(&DONE)
 }
 
 /// Whether a body is the one that its head was made for.

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::erase_matching;
 use super::file::{ENDING, START};
 use super::record::Record;
-use super::store::Store;
+use super::store::{Batch, Store};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
 
 /// Where the first record is.
@@ -72,7 +73,7 @@ fn record(queue: &str, texts: &[&str]) -> Record {
 /// Takes everything out of a store, in order.
 fn drained(store: &Store) -> Vec<String> {
     let mut texts = Vec::new();
-    while let Some(batch) = store.next().unwrap() {
+    while let Some(batch) = store.next(100).unwrap() {
         for job in &batch.jobs {
             texts.push(String::from_utf8(job.bytes.to_vec()).unwrap());
         }
@@ -105,7 +106,7 @@ fn what_was_replayed_is_not_replayed_again_after_a_restart() {
     store
         .append(&[record("a", &["1"]), record("b", &["2"])])
         .unwrap();
-    let batch = store.next().unwrap().unwrap();
+    let batch = store.next(100).unwrap().unwrap();
     store.done(&batch).unwrap();
     drop(store);
     assert_eq!(drained(&folder.adopting()), ["2"]);
@@ -229,4 +230,109 @@ fn a_foreign_file_is_left_alone() {
     let store = folder.adopting();
     assert!(drained(&store).is_empty());
     assert!(path.exists());
+}
+
+fn text(batch: &Batch) -> String {
+    let texts: Vec<_> = batch
+        .jobs
+        .iter()
+        .map(|job| String::from_utf8_lossy(&job.bytes))
+        .collect();
+    texts.join(" ")
+}
+
+#[test]
+fn a_lane_that_has_to_wait_holds_up_no_other_even_over_a_restart() {
+    let folder = Folder::new();
+    let store = folder.open();
+    for (queue, text) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("c", "5")] {
+        store.append(&[record(queue, &[text])]).unwrap();
+    }
+    store.begin();
+    let mut taken = Vec::new();
+    while let Some(batch) = store.next(1).unwrap() {
+        if batch.noted.queue == "a" {
+            store.wait(&batch);
+        } else {
+            taken.push(text(&batch));
+            store.done(&batch).unwrap();
+        }
+    }
+    assert!(store.end());
+    assert_eq!(taken, ["2", "4", "5"]);
+    assert_eq!(store.jobs(), 2);
+    // New jobs of other lanes do not have to stand behind.
+    let lane = |queue: &str| record(queue, &[]).lane;
+    assert!(store.is_ahead_of(&lane("a")));
+    assert!(!store.is_ahead_of(&lane("b")));
+    store.append(&[record("b", &["6"])]).unwrap();
+    assert!(store.is_ahead_of(&lane("b")));
+    drop(store);
+    assert_eq!(drained(&folder.adopting()), ["1", "3", "6"]);
+    assert!(folder.files(ENDING).is_empty());
+}
+
+#[test]
+fn calls_that_were_refused_together_come_one_by_one_and_whole() {
+    let folder = Folder::new();
+    let store = folder.open();
+    for texts in [&["1", "2"][..], &["3", "4"], &["5"], &["6"]] {
+        store.append(&[record("a", texts)]).unwrap();
+    }
+    store.begin();
+    // Three jobs fit into a call of the queue, but no half of a producer's call.
+    let batch = store.next(3).unwrap().unwrap();
+    assert_eq!(text(&batch), "1 2");
+    store.done(&batch).unwrap();
+    let batch = store.next(3).unwrap().unwrap();
+    assert_eq!(text(&batch), "3 4 5");
+    store.wait(&batch);
+    for expected in ["3 4", "5"] {
+        let batch = store.next(3).unwrap().unwrap();
+        assert_eq!(text(&batch), expected);
+        store.done(&batch).unwrap();
+    }
+    assert_eq!(drained(&store), ["6"]);
+}
+
+#[test]
+fn what_is_refused_for_good_is_put_aside_after_a_while_and_can_come_back() {
+    let folder = Folder::new();
+    let store = folder.open();
+    for text in ["bad", "good"] {
+        store.append(&[record("a", &[text])]).unwrap();
+    }
+    let refuse = |patience| {
+        store.begin();
+        let batch = store.next(1).unwrap().unwrap();
+        assert_eq!(text(&batch), "bad");
+        store.refused(&batch, patience).unwrap();
+    };
+    refuse(Duration::from_secs(60));
+    assert!(store.next(1).unwrap().is_none());
+    assert!(store.end());
+    refuse(Duration::ZERO);
+    assert_eq!(drained(&store), ["good"]);
+    drop(store);
+    let [aside] = folder.files("refused").try_into().unwrap();
+    let found = erase_matching(&folder.0, |_, bytes| {
+        assert_eq!(bytes, b"bad");
+        false
+    });
+    assert!(found.unwrap().is_empty());
+    fs::rename(&aside, aside.with_extension(ENDING)).unwrap();
+    assert_eq!(drained(&folder.adopting()), ["bad"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_keeps_no_other_from_being_replayed() {
+    let folder = Folder::new();
+    drop(folder.open());
+    // No right to read would not stop root.
+    fs::create_dir(folder.0.join(format!("0.{ENDING}"))).unwrap();
+    let store = folder.open();
+    store.append(&[record("a", &["1"])]).unwrap();
+    drop(store);
+    let store = folder.adopting();
+    assert_eq!(drained(&store), ["1"]);
 }
