@@ -83,7 +83,8 @@ impl Feed {
                 super::listen::run(Arc::clone(&shared), lanes),
             );
         }
-        // One for each lane: what is stuck keeps no other lease from being renewed.
+        // Of both one for each lane: what is stuck keeps no other lease from being renewed, and no other outcome from
+        // being written.
         for place in 0..shared.lanes.len() {
             watchdog::guard(
                 &shared,
@@ -91,13 +92,13 @@ impl Feed {
                 "beat",
                 super::beat::run(Arc::clone(&shared), place),
             );
+            watchdog::guard(
+                &shared,
+                runtime,
+                "outcome",
+                super::outcome::run(Arc::clone(&shared), place),
+            );
         }
-        watchdog::guard(
-            &shared,
-            runtime,
-            "outcome",
-            super::outcome::run(Arc::clone(&shared)),
-        );
         watchdog::guard(
             &shared,
             runtime,

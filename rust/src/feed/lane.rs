@@ -44,6 +44,7 @@ pub(super) struct FeedLane {
     lease: Duration,
     identity: Mutex<Identity>,
     pub(super) beat_now: Notify,
+    pub(super) outcomes: Notify,
     pub(super) clock: ClockWatch,
     /// Whether the clock was seen to jump and the queue has not yet been told to hold reclaiming back.
     pub(super) owes_hold: AtomicBool,
@@ -56,6 +57,7 @@ impl FeedLane {
             lease,
             identity: Mutex::new(Identity::new()),
             beat_now: Notify::new(),
+            outcomes: Notify::new(),
             clock: ClockWatch::default(),
             owes_hold: AtomicBool::new(false),
         }

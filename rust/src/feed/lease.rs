@@ -24,8 +24,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 struct Round {
     leased: usize,
     suspects: u64,
-    waiting: bool,
+    /// Lanes whose jobs wait for a slot.
+    waiting: Vec<usize>,
     next_due: Option<Instant>,
+}
+
+impl Round {
+    /// Whether jobs wait in a lane that has room for them.
+    fn can_go_on(&self, shared: &Shared) -> bool {
+        self.waiting.iter().any(|place| wanted(shared, *place) > 0)
+    }
 }
 
 /// How long a lane that has failed is left alone.
@@ -73,7 +81,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             if pauses[place].lasts() {
                 continue;
             }
-            let result = take_turn(&shared, place, wanted(&shared), &mut round).await;
+            let result = take_turn(&shared, place, wanted(&shared, place), &mut round).await;
             let part = shared.with_random(|random| 0.5 + random.f64() / 2.0);
             pauses[place].note(result.is_ok(), part);
             match &result {
@@ -109,7 +117,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Notes since when jobs wait beside free slots without one being leased.
 fn note_idleness(shared: &Shared, round: &Round) {
-    let is_idle = round.waiting && round.leased == 0 && wanted(shared) > 0;
+    let is_idle = round.leased == 0 && round.can_go_on(shared);
     let mut signs = shared.signs();
     if is_idle {
         signs.idle_since.get_or_insert_with(Instant::now);
@@ -136,14 +144,21 @@ pub(super) async fn settle(shared: &Shared) {
     }
 }
 
-pub(super) fn wanted(shared: &Shared) -> usize {
+/// How many jobs a lane could lease.
+fn wanted(shared: &Shared, place: usize) -> usize {
     let inner = shared.inner();
     if shared.stopping() || inner.stands_still() {
         0
     } else {
         // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
-        inner.free.saturating_sub(inner.unwritten())
+        inner.free.saturating_sub(inner.in_the_way(place))
     }
+}
+
+/// How many jobs could be leased from the lane that has most room.
+pub(super) fn wanted_at_most(shared: &Shared) -> usize {
+    let of_lanes = (0..shared.lanes.len()).map(|place| wanted(shared, place));
+    of_lanes.max().unwrap_or(0)
 }
 
 /// Waits for a reason to ask again.
@@ -152,7 +167,7 @@ async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
     let due = round.next_due.map_or(poll, |at| {
         at.saturating_duration_since(Instant::now()).min(poll)
     });
-    if wanted(shared) == 0 {
+    if wanted_at_most(shared) == 0 {
         if std::mem::take(watching) {
             // Somebody with free slots shall watch the next due time instead. A token lost here costs a poll interval.
             for lane in &shared.lanes {
@@ -165,12 +180,13 @@ async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
             () = shared.until_stopping() => return,
         }
         gather_room(shared).await;
-    } else if round.waiting {
+    } else if round.can_go_on(shared) {
         gather_room(shared).await;
     } else {
         *watching = round.next_due.is_some();
         tokio::select! {
             () = shared.woken.notified() => {}
+            () = shared.room.notified(), if !round.waiting.is_empty() => {}
             () = sleep(due) => {}
             () = shared.until_stopping() => {}
         }
@@ -181,7 +197,7 @@ async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
 async fn gather_room(shared: &Shared) {
     let half = shared.options.slots.div_ceil(2);
     let grouped = async {
-        while wanted(shared) < half {
+        while wanted_at_most(shared) < half {
             shared.room.notified().await;
         }
     };
@@ -230,18 +246,20 @@ async fn take_turn(
     match turn.standing {
         Standing::Lost => {
             shared.lose(place, &incarnation);
-            round.waiting = true;
+            round.waiting.push(place);
             return Ok(());
         }
         Standing::Expired => lane.beat_now.notify_one(),
         Standing::Alive => {}
     }
     round.leased += turn.leases.len();
-    round.waiting |= turn.standing == Standing::Alive
-        && match shared.options.source {
-            Source::Pending => turn.waiting > 0,
-            Source::Suspects => turn.suspects > 0,
-        };
+    let waiting = match shared.options.source {
+        Source::Pending => turn.waiting,
+        Source::Suspects => turn.suspects,
+    };
+    if turn.standing == Standing::Alive && waiting > 0 {
+        round.waiting.push(place);
+    }
     if let Some(due_ms) = turn.next_due_ms {
         let ahead_ms = u64::try_from(due_ms - turn.now_ms).unwrap_or(0);
         let due = Instant::now() + Duration::from_millis(ahead_ms);

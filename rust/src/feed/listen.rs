@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::queue::Lane;
 
-use super::lease::wanted;
+use super::lease::wanted_at_most;
 use super::shared::Shared;
 
 /// Pause before listening again where that has failed.
@@ -16,7 +16,7 @@ const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 /// The wake task: blocks on the queue's tokens while this worker could take jobs.
 pub(super) async fn run(shared: Arc<Shared>, lanes: Vec<Lane>) {
     while !shared.stopping() {
-        if wanted(&shared) == 0 {
+        if wanted_at_most(&shared) == 0 {
             tokio::select! {
                 () = sleep(shared.options.poll_interval) => {}
                 () = shared.listen_again.notified() => {}
@@ -30,7 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, lanes: Vec<Lane>) {
         };
         match token {
             Ok(false) => {}
-            Ok(true) if wanted(&shared) > 0 => shared.woken.notify_one(),
+            Ok(true) if wanted_at_most(&shared) > 0 => shared.woken.notify_one(),
             // The slots were filled in the meantime: somebody else shall have the token.
             Ok(true) => {
                 for lane in &lanes {

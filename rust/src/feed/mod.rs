@@ -5,8 +5,8 @@
 //! interpreter to keep a lease.
 //!
 //! ```text
-//! lease task ─► inbox ─► worker: begin … report ─► outbox ─► outcome task ─► ack / nack / release
-//! beat task ─► lease renewed, or lost: what runs under it is cancelled
+//! lease task ─► inbox ─► worker: begin … report ─► outbox ─► outcome task of the lane ─► ack / nack / release
+//! beat task of each lane ─► lease renewed, or lost: what runs under it is cancelled
 //! watch task ─► deadlines of running jobs
 //! fitness task ─► leasing stops while the server must not hold jobs
 //! tend task ─► parked jobs, rotation of the sets of ended ids
@@ -23,6 +23,7 @@ mod lane;
 mod lease;
 mod listen;
 mod loss;
+mod outbox;
 mod outcome;
 mod report;
 mod shared;

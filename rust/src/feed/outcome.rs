@@ -22,88 +22,79 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const ASIDE_AGAIN: Duration = Duration::from_secs(1);
 const ASIDE_REFUSALS: usize = 3;
 
-/// The outcome task. It ends when the feed is closed, and then leaves what it could not write.
-pub(super) async fn run(shared: Arc<Shared>) {
+/// The outcome task of a lane. It ends when the feed is closed, and then leaves what it could not write.
+pub(super) async fn run(shared: Arc<Shared>, place: usize) {
     let mut aside_at = Instant::now();
     loop {
         let (changes, aside) = {
             let mut inner = shared.inner();
-            let changes = std::mem::take(&mut inner.outbox);
-            inner.start_writing(&changes);
-            (changes, !inner.aside.is_empty())
+            let outbox = &mut inner.outboxes[place];
+            (outbox.start_writing(), outbox.aside() > 0)
         };
         if aside && aside_at.elapsed() >= ASIDE_AGAIN {
-            write_aside(&shared).await;
+            write_aside(&shared, place).await;
             aside_at = Instant::now();
         }
         if changes.is_empty() {
             shared.quiet.notify_waiters();
             tokio::select! {
-                () = shared.outcomes.notified() => continue,
+                () = shared.lanes[place].outcomes.notified() => continue,
                 () = sleep(ASIDE_AGAIN), if aside => continue,
                 () = shared.until_closed() => return,
             }
         }
         // One call writes changes of one kind under one identity.
-        let mut batches: HashMap<(usize, Incarnation, u8), Vec<Pending>> = HashMap::new();
+        let mut batches: HashMap<(Incarnation, u8), Vec<Pending>> = HashMap::new();
         for pending in changes {
             let kind = match pending.change {
                 Change::Ack(_) => 0,
                 Change::Nack(..) => 1,
                 Change::Release(..) => 2,
             };
-            let of_it = (pending.lane, pending.incarnation.clone(), kind);
+            let of_it = (pending.incarnation.clone(), kind);
             batches.entry(of_it).or_default().push(pending);
         }
         for batch in batches.into_values() {
             for chunk in batch.chunks(shared.engine.options().batch_size) {
-                write_each(&shared, chunk).await;
+                write_each(&shared, place, chunk).await;
             }
         }
-        shared.inner().end_writing();
+        shared.inner().outboxes[place].end_writing();
     }
 }
 
 /// Writes changes together; where the queue refuses that, each by itself, so that none keeps the others back.
-async fn write_each(shared: &Shared, chunk: &[Pending]) {
-    let Err(mut error) = write(shared, chunk, false).await else {
+async fn write_each(shared: &Shared, place: usize, chunk: &[Pending]) {
+    let Err(mut error) = write(shared, place, chunk, false).await else {
         return;
     };
     for pending in chunk {
         if chunk.len() > 1 {
-            match write(shared, slice::from_ref(pending), true).await {
+            match write(shared, place, slice::from_ref(pending), true).await {
                 Ok(()) => continue,
                 Err(alone) => error = alone,
             }
         }
         COUNTERS.outcome_refused();
         shared.notice(format!("outcome_refused: {error}"));
-        put_aside(shared, pending.clone());
+        shared.inner().outboxes[place].put_aside(pending.clone());
     }
 }
 
 /// Tries again what was refused by itself. While this worker beats, its lease does not run out, so that a job whose
 /// outcome was dropped would stay where it is: it keeps its slot instead, and is written when it can be.
-async fn write_aside(shared: &Shared) {
+async fn write_aside(shared: &Shared, place: usize) {
     let mut refusals = 0;
-    let count = shared.inner().aside.len();
+    let count = shared.inner().outboxes[place].aside();
     for _ in 0..count {
-        let pending = {
-            let mut inner = shared.inner();
-            let Some(pending) = inner.aside.pop_front() else {
-                return;
-            };
-            inner.writing += 1;
-            inner
-                .in_writing
-                .insert((pending.lane, pending.change.token()));
-            pending
+        let Some(pending) = shared.inner().outboxes[place].take_aside() else {
+            return;
         };
-        if write(shared, slice::from_ref(&pending), true)
+        if write(shared, place, slice::from_ref(&pending), true)
             .await
             .is_err()
         {
-            put_aside(shared, pending);
+            shared.inner().outboxes[place].put_aside(pending);
             refusals += 1;
             if refusals == ASIDE_REFUSALS {
                 return;
@@ -112,28 +103,27 @@ async fn write_aside(shared: &Shared) {
     }
 }
 
-fn put_aside(shared: &Shared, pending: Pending) {
-    let mut inner = shared.inner();
-    inner.writing = inner.writing.saturating_sub(1);
-    inner.aside.push_back(pending);
-}
-
 /// Writes changes of one kind under one identity by one call. `maybe_done`: an earlier call may have done it.
 ///
 /// # Errors
 ///
 /// What the queue refuses for good, as far as a repetition can tell.
-async fn write(shared: &Shared, chunk: &[Pending], maybe_done: bool) -> Result<(), QueueError> {
+async fn write(
+    shared: &Shared,
+    place: usize,
+    chunk: &[Pending],
+    maybe_done: bool,
+) -> Result<(), QueueError> {
     let Some(first) = chunk.first() else {
         return Ok(());
     };
-    let (lane, incarnation) = (&shared.lanes[first.lane].lane, &first.incarnation);
+    let (lane, incarnation) = (&shared.lanes[place].lane, &first.incarnation);
     let engine = &shared.engine;
     match &first.change {
         Change::Ack(_) => {
             let acks: Vec<Ack> = chunk.iter().filter_map(Pending::ack).cloned().collect();
             let call = || engine.ack(lane, incarnation, &acks);
-            let (result, _) = persist(shared, chunk.len(), call).await?;
+            let (result, _) = persist(shared, place, chunk.len(), call).await?;
             for (pending, outcome) in chunk.iter().zip(result.unwrap_or_default()) {
                 match outcome {
                     AckOutcome::Acked | AckOutcome::Already => {
@@ -146,7 +136,7 @@ async fn write(shared: &Shared, chunk: &[Pending], maybe_done: bool) -> Result<(
         Change::Nack(..) => {
             let nacks: Vec<Nack> = chunk.iter().filter_map(Pending::nack).cloned().collect();
             let call = || engine.nack(lane, incarnation, &nacks);
-            let (result, repeated) = persist(shared, chunk.len(), call).await?;
+            let (result, repeated) = persist(shared, place, chunk.len(), call).await?;
             for (pending, done) in chunk.iter().zip(result.unwrap_or_default()) {
                 // A call that was repeated may have done it the first time, when its answer was lost.
                 let done = done || repeated || maybe_done;
@@ -164,7 +154,7 @@ async fn write(shared: &Shared, chunk: &[Pending], maybe_done: bool) -> Result<(
             let tokens: Vec<Token> = chunk.iter().map(|pending| pending.change.token()).collect();
             let call = || engine.release(lane, incarnation, &tokens, source);
             // What is not held any more needs no release.
-            persist(shared, chunk.len(), call).await?;
+            persist(shared, place, chunk.len(), call).await?;
         }
     }
     Ok(())
@@ -178,6 +168,7 @@ async fn write(shared: &Shared, chunk: &[Pending], maybe_done: bool) -> Result<(
 /// What the queue refuses, save the login, which a person may grant again.
 async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     shared: &Shared,
+    place: usize,
     changes: usize,
     mut call: impl FnMut() -> F,
 ) -> Result<(Option<T>, bool), QueueError> {
@@ -186,12 +177,13 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     loop {
         match call().await {
             Ok(value) => {
-                written(shared, changes);
+                shared.note_written(place, changes);
                 return Ok((Some(value), repeated));
             }
             Err(error) if error.transient() || matches!(error, QueueError::Refused(_)) => {
                 repeated |= matches!(error, QueueError::Unconfirmed(_));
                 shared.note_health(Err(&error));
+                shared.note_stuck(place);
             }
             Err(error) => return Err(error),
         }
@@ -206,11 +198,19 @@ async fn persist<T, F: Future<Output = Result<T, QueueError>>>(
     }
 }
 
-/// Notes that changes have left our hands, so that their slots can be filled.
-fn written(shared: &Shared, changes: usize) {
-    let mut inner = shared.inner();
-    inner.writing = inner.writing.saturating_sub(changes);
-    drop(inner);
-    shared.room.notify_one();
-    shared.listen_again.notify_one();
+impl Shared {
+    /// Notes that changes have left our hands, so that their slots can be filled.
+    fn note_written(&self, place: usize, changes: usize) {
+        self.inner().outboxes[place].written(changes);
+        self.room.notify_one();
+        self.listen_again.notify_one();
+    }
+
+    /// Notes that a lane cannot write, so that the other lanes can fill its slots.
+    fn note_stuck(&self, place: usize) {
+        if self.inner().outboxes[place].get_stuck() {
+            self.room.notify_one();
+            self.listen_again.notify_one();
+        }
+    }
 }

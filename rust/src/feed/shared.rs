@@ -1,6 +1,6 @@
 //! What the tasks of a feed share.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::queue::{Engine, QueueError, Token};
 use super::face::FeedOptions;
 use super::job::{Cause, LeasedJob};
 use super::lane::FeedLane;
+use super::outbox::Outbox;
 use super::report::Pending;
 use super::watchdog::Signs;
 
@@ -46,12 +47,8 @@ pub(super) struct Inner {
     /// When the oldest of the news came that the worker has not taken yet.
     news_since: Option<Instant>,
     pub(super) held: HashMap<(usize, Token), Arc<LeasedJob>>,
-    pub(super) outbox: Vec<Pending>,
-    pub(super) writing: usize,
-    /// Leases whose end is being written, or has been in this round.
-    pub(super) in_writing: HashSet<(usize, Token)>,
-    /// Changes that the queue has refused, each by itself.
-    pub(super) aside: VecDeque<Pending>,
+    /// By the place of their lane.
+    pub(super) outboxes: Vec<Outbox>,
     pub(super) rules: Option<HashSet<(String, u32)>>,
 }
 
@@ -62,24 +59,22 @@ impl Inner {
         &mut self.news
     }
 
-    /// Notes which changes are being written from now on.
-    pub(super) fn start_writing(&mut self, changes: &[Pending]) {
-        self.writing = changes.len();
-        self.in_writing = changes
-            .iter()
-            .map(|pending| (pending.lane, pending.change.token()))
-            .collect();
-    }
-
-    /// Notes that nothing is being written.
-    pub(super) fn end_writing(&mut self) {
-        self.writing = 0;
-        self.in_writing.clear();
-    }
-
     /// How many changes have not been written.
     pub(super) fn unwritten(&self) -> usize {
-        self.outbox.len() + self.writing + self.aside.len()
+        self.outboxes.iter().map(Outbox::unwritten).sum()
+    }
+
+    /// How many changes still hold slots against a lane: its own, and what other lanes will soon have written. What
+    /// another lane cannot write keeps back only that lane.
+    pub(super) fn in_the_way(&self, place: usize) -> usize {
+        let of_lanes = self.outboxes.iter().enumerate().map(|(other, outbox)| {
+            if other == place {
+                outbox.unwritten()
+            } else {
+                outbox.soon_written()
+            }
+        });
+        of_lanes.sum()
     }
 
     /// Whether the worker has not taken its news for so long that it would not begin any further job soon.
@@ -97,7 +92,6 @@ pub(super) struct Shared {
     tell: Box<dyn Fn() + Send + Sync>,
     pub(super) room: Notify,
     pub(super) woken: Notify,
-    pub(super) outcomes: Notify,
     pub(super) quiet: Notify,
     pub(super) rules_changed: Notify,
     pub(super) listen_again: Notify,
@@ -116,23 +110,23 @@ impl Shared {
         options: FeedOptions,
         tell: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let lanes = options
+        let lanes: Vec<FeedLane> = options
             .lanes
             .iter()
             .map(|lane| FeedLane::new(lane.clone(), options.lease_duration))
             .collect();
         Self {
             engine,
-            lanes,
             inner: Mutex::new(Inner {
                 free: options.slots,
+                outboxes: lanes.iter().map(|_| Outbox::default()).collect(),
                 ..Inner::default()
             }),
+            lanes,
             random: Mutex::new(fastrand::Rng::new()),
             tell,
             room: Notify::new(),
             woken: Notify::new(),
-            outcomes: Notify::new(),
             quiet: Notify::new(),
             rules_changed: Notify::new(),
             listen_again: Notify::new(),
@@ -190,10 +184,11 @@ impl Shared {
         let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 
-    /// Puts a change into the outbox.
+    /// Puts a change into the outbox of its lane.
     pub(super) fn put(&self, pending: Pending) {
-        self.inner().outbox.push(pending);
-        self.outcomes.notify_one();
+        let lane = pending.lane;
+        self.inner().outboxes[lane].put(pending);
+        self.lanes[lane].outcomes.notify_one();
     }
 
     /// Hands jobs to the worker; their slots were taken when they were asked for.

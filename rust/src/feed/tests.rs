@@ -20,6 +20,8 @@ use crate::queue::{
     Source, Stats,
 };
 
+mod lanes;
+
 const EVENT: &[u8] = br#"{"id":"00112233-4455-6677-8899-aabbccddeeff","data":{}}"#;
 
 struct Rig {
@@ -97,6 +99,10 @@ impl Rig {
     }
 
     fn enqueue(&self, action: &str, count: u128) -> Vec<Uuid> {
+        self.enqueue_into(&self.lane, action, count)
+    }
+
+    fn enqueue_into(&self, lane: &Lane, action: &str, count: u128) -> Vec<Uuid> {
         let retry = RetryPolicy {
             max_attempts: 2,
             backoff_strategy: BackoffStrategy::Fixed,
@@ -118,7 +124,7 @@ impl Rig {
             .map(|number| template.job(Uuid::from_u128(number), EVENT, now_ms, Due::Now, None))
             .collect();
         self.runtime
-            .block_on(self.engine.enqueue(&self.lane, &jobs))
+            .block_on(self.engine.enqueue(lane, &jobs))
             .unwrap();
         jobs.iter().map(|job| job.member.id()).collect()
     }

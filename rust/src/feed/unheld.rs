@@ -109,17 +109,6 @@ impl Shared {
             .values()
             .filter(|job| job.lane == place && !matches!(job.phase(), Phase::Ended))
             .map(|job| job.token);
-        let waiting = inner
-            .outbox
-            .iter()
-            .chain(&inner.aside)
-            .filter(|pending| pending.lane == place)
-            .map(|pending| pending.change.token());
-        let written = inner
-            .in_writing
-            .iter()
-            .filter(|(lane, _)| *lane == place)
-            .map(|(_, token)| *token);
-        open.chain(waiting).chain(written).collect()
+        open.chain(inner.outboxes[place].tokens()).collect()
     }
 }

@@ -44,7 +44,11 @@ macro_rules! steps {
                         }
                     }
                 }
-                Self::Memory(queue) => queue.$name(lane, $($arg),*),
+                Self::Memory(queue) => {
+                    #[cfg(test)]
+                    queue.heard(lane, stringify!($name)).await?;
+                    queue.$name(lane, $($arg),*)
+                }
             }
         })*
     };

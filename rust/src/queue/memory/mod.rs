@@ -6,6 +6,8 @@ mod lease;
 mod list;
 mod operate;
 mod ranked;
+#[cfg(test)]
+mod silence;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,8 @@ pub struct MemoryQueue {
     run_id: AtomicU64,
     woken: Notify,
     own_clock: bool,
+    #[cfg(test)]
+    silence: silence::Silence,
 }
 
 impl MemoryQueue {
@@ -45,6 +49,8 @@ impl MemoryQueue {
             run_id: AtomicU64::new(1),
             woken: Notify::new(),
             own_clock: false,
+            #[cfg(test)]
+            silence: silence::Silence::default(),
         }
     }
 
