@@ -23,8 +23,8 @@ _SETTLE_SECS = 30.0
 class NodeProcess(ServerProcess):
     """One node; the port on which it talks to the others is a free one too."""
 
-    def __init__(self, binary: Path, *, full_coverage: bool) -> None:
-        super().__init__(binary, appendfsync="no")
+    def __init__(self, binary: Path, *, full_coverage: bool, appendonly: bool = True) -> None:
+        super().__init__(binary, appendonly=appendonly, appendfsync="no")
         self._more = [
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
             *("--cluster-require-full-coverage", "yes" if full_coverage else "no"),
@@ -66,12 +66,19 @@ class Cluster:
         masters: How many have slots at first.
         replicas: Whether each has a replica.
         full_coverage: Whether all nodes refuse work while a slot has no node.
+        appendonly: Whether the nodes keep a file; without one a replica confirms what it has in memory.
     """
 
     def __init__(
-        self, binary: Path, *, masters: int = 3, replicas: bool = True, full_coverage: bool = False
+        self,
+        binary: Path,
+        *,
+        masters: int = 3,
+        replicas: bool = True,
+        full_coverage: bool = False,
+        appendonly: bool = True,
     ) -> None:
-        make = partial(NodeProcess, binary, full_coverage=full_coverage)
+        make = partial(NodeProcess, binary, full_coverage=full_coverage, appendonly=appendonly)
         self.nodes = [make().start() for _ in range(masters * (2 if replicas else 1))]
         self.masters, self.replicas = self.nodes[:masters], self.nodes[masters:]
         share = SLOTS // masters
@@ -86,7 +93,7 @@ class Cluster:
         for master, replica in zip(self.masters, self.replicas, strict=False):
             wait_until(partial(_replicates, replica, master.name), deadline_secs=_SETTLE_SECS)
         for replica in self.replicas:
-            wait_until(partial(_is_in_step, replica), deadline_secs=_SETTLE_SECS, what="a replica in step")
+            self.wait_for_replica(replica)
         wait_until(self.is_ok, deadline_secs=_SETTLE_SECS, what="a cluster that works")
 
     @property
@@ -97,6 +104,10 @@ class Cluster:
     def is_ok(self) -> bool:
         """Whether every living node says that all slots are served."""
         return all(node.info()["cluster_state"] == "ok" for node in self.nodes if node.is_running)
+
+    def wait_for_replica(self, node: NodeProcess) -> None:
+        """Return when this node follows another one, and has all that it has."""
+        wait_until(partial(_is_in_step, node), deadline_secs=_SETTLE_SECS, what="a replica in step")
 
     def owner(self, slot: int) -> NodeProcess:
         """The node that serves a slot."""

@@ -15,7 +15,7 @@ from tests.support.site import Site
 from tests.support.wait import wait_until
 
 #: Events of one call.
-_BATCH = 10
+BATCH = 10
 _STOP_SECS = 30.0
 
 
@@ -61,15 +61,15 @@ class Load:
             while not self._stop.is_set():
                 events = [
                     {
-                        "event_id": str(uuid4()),
+                        "id": str(uuid4()),
                         "event_type": "INSERT",
                         "entity_type": self._entity,
                         "entity_id": str(uuid4()),
                         "data": {"n": number + place, **self._data},
                     }
-                    for place in range(_BATCH)
+                    for place in range(BATCH)
                 ]
-                number += _BATCH
+                number += BATCH
                 while not self._stop.is_set():
                     try:
                         summaries = executor.process_events(events)
