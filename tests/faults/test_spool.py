@@ -211,6 +211,54 @@ def test_a_fork_has_a_file_of_its_own(tmp_path: Path, fresh_server: ServerProces
         )
 
 
+def test_a_child_that_lives_on_does_not_keep_its_parents_file(
+    tmp_path: Path, fresh_server: ServerProcess
+) -> None:
+    """The child never uses the queue; when the parent is killed, what that has spooled is taken over all the same."""
+    queue = QueueUnderTest(tmp_path, fresh_server.url, "t")
+    config = with_spool(queue.config, tmp_path / "spool")
+    evidence = tmp_path / "accepted"
+    fresh_server.stop()
+    with subprocess.Popen(
+        producer(config, evidence, "3", "", "fork"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            process.kill()
+            process.wait(timeout=10)
+            promised = accepted(evidence)
+            assert len(promised) == 3
+            fresh_server.start()
+            with build_with_queue_sync(config_at(fresh_server, tmp_path / "spool")):
+                wait_until(lambda: pending_ids(fresh_server) == promised, deadline_secs=10, what="its jobs")
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_frozen_process_stops_no_other_for_ever(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """One that was stopped while it held the directory's lock: others get an error in time, and go on after it."""
+    config = config_at(fresh_server, tmp_path / "spool")
+    hold = (
+        "import fcntl, os, signal, sys\n"
+        "with open(sys.argv[1], 'a') as lock:\n"
+        "    fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    with build_with_queue_sync(config) as executor:
+        fresh_server.stop()
+        with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path / "spool" / "lock")]) as frozen:
+            os.waitid(os.P_PID, frozen.pid, os.WSTOPPED | os.WNOWAIT)
+            begun = time.monotonic()
+            with pytest.raises(QueueUnavailable, match="not spooled: another process holds the lock"):
+                executor.process_event(event())
+            assert time.monotonic() - begun < 5
+            frozen.kill()
+        assert executor.process_event(event()).jobs_spooled == 1
+        fresh_server.start()
+        wait_until(lambda: len(pending_ids(fresh_server)) == 1, deadline_secs=20, what="the job")
+
+
 def test_jobs_in_a_spool_can_be_found_and_erased(tmp_path: Path, fresh_server: ServerProcess) -> None:
     """By what they hold, in files of a process that lives; what is erased never reaches the queue."""
     config = config_at(fresh_server, tmp_path / "spool")

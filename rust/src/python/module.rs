@@ -50,6 +50,7 @@ mod core_module {
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         m.add("MOST_REPLICAS", MOST_REPLICAS)?;
         m.add("DURATION_BUCKETS", PyTuple::new(m.py(), DURATION_BUCKETS)?)?;
+        crate::python::spool::watch_forks(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{IntoPyDict, PyBytes, PyCFunction};
 
 use super::convert::uuid_to_py;
-use crate::queue::spool::erase_matching;
+use crate::queue::spool::{after_fork_in_child, erase_matching};
 
 /// See `_core.pyi` for what users read.
 #[pyfunction]
@@ -33,4 +33,13 @@ pub fn erase_spooled<'py>(
         Some(error) => Err(error),
         None => erased.into_iter().map(|id| uuid_to_py(py, id)).collect(),
     }
+}
+
+/// Has children of forks let go of the spools that their parents have opened.
+pub fn watch_forks(py: Python<'_>) -> PyResult<()> {
+    let let_go = PyCFunction::new_closure(py, None, None, |_, _| after_fork_in_child())?;
+    let hooks = [("after_in_child", let_go)].into_py_dict(py)?;
+    py.import("os")?
+        .call_method("register_at_fork", (), Some(&hooks))?;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::gather::Gather;
-use super::spool::Spool;
+use super::spool::{NotTaken, Spool};
 use super::{Durability, Lane, NewJob, QueueError};
 
 /// How long one attempt to replay a batch may take.
@@ -65,7 +65,8 @@ impl Intake {
     ///
     /// # Errors
     ///
-    /// As of [`Gather::enqueue`]; what the spool could not take is then as if there were none.
+    /// As of [`Gather::enqueue`]; what the spool could not take is then as if there were none. The spool has as long as
+    /// the queue, so that a call takes at most about twice the limit.
     pub async fn enqueue(
         &self,
         lane: Lane,
@@ -79,7 +80,10 @@ impl Intake {
         let count = jobs.len();
         if count > 0
             && spool.is_ahead_of(&lane)
-            && spool.take(lane.clone(), jobs.clone(), level).await.is_ok()
+            && spool
+                .take(lane.clone(), jobs.clone(), level, limit)
+                .await
+                .is_ok()
         {
             return Ok(vec![Kept::Spooled; count]);
         }
@@ -88,10 +92,14 @@ impl Intake {
             .enqueue(lane.clone(), jobs.clone(), level, limit)
             .await
         {
-            Err(error) if error.transient() => match spool.take(lane, jobs, level).await {
-                Ok(()) => Ok(vec![Kept::Spooled; count]),
-                Err(text) => Err(and_the_spool(error, &text)),
-            },
+            Err(error) if error.transient() => {
+                let ids = jobs.iter().map(|job| job.member.id()).collect();
+                match spool.take(lane, jobs, level, limit).await {
+                    Ok(()) => Ok(vec![Kept::Spooled; count]),
+                    Err(NotTaken::Nothing(text)) => Err(and_the_spool(error, &text)),
+                    Err(NotTaken::Unknown(text)) => Err(QueueError::MaybeStored(text, ids)),
+                }
+            }
             answer => kept(answer),
         }
     }
@@ -140,9 +148,8 @@ async fn replay(gather: Weak<Gather>, spool: Weak<Spool>, changed: Arc<Notify>) 
         // Errors of the file system are tried again: the jobs stay where they are, and the metrics show them.
         let mut failed = from.adopt().await.is_err();
         // Only a queue that answers gets what is read: a job that is on its way cannot be erased in its file any more.
-        if from.has_backlog() {
-            failed |= !to.answers().await || pass(&to, &from).await.unwrap_or(true);
-        }
+        let is_away = from.has_backlog() && !to.answers().await;
+        failed |= is_away || pass(&to, &from).await.unwrap_or(true);
         if Arc::strong_count(&from) == 1 {
             return;
         }

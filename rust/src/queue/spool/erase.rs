@@ -2,12 +2,17 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::file::{ENDING, Found, REFUSED, START, borrowed, paths};
 use super::record::{HEAD, MARK, Record, erase, id_at, sealed};
 use super::store::{Held, open_lock};
+
+/// How long a process that holds the directory's lock is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Erases every job in a directory that `matches` by its id and bytes, replayed ones that are still on the disk included.
 /// Returns the ids, each once.
@@ -25,8 +30,7 @@ pub fn erase_matching(
     if !directory.is_dir() {
         return Ok(erased);
     }
-    let lock = open_lock(directory)?;
-    let _held = Held::take(&lock)?;
+    let _held = Held::take(Arc::new(open_lock(directory)?), LOCK_LIMIT)?;
     for path in paths(directory, &[ENDING, REFUSED])? {
         let Some(file) = borrowed(&path)? else {
             continue;

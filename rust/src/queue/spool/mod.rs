@@ -15,12 +15,13 @@ pub use erase::erase_matching;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
 
 use self::record::Record;
 pub use self::store::Batch;
@@ -30,6 +31,9 @@ use crate::clock::{Clock, SystemClock};
 
 /// Calls that may wait for the disk; they are written and flushed together.
 const WAITING_CALLS: usize = 1_000;
+
+/// How long the disk may take for a call, beyond the call's own time, before its outcome is unknown.
+const DISK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the queue has to refuse a call, by an error that does not pass by itself, before it is put aside.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +47,33 @@ pub struct Spool {
 
 struct Call {
     record: Record,
+    deadline: Instant,
     reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// Why a spool does not say that it has taken jobs.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// Nothing of them was taken.
+    Nothing(String),
+    /// They are being written, and the disk does not come to an end: they may be taken.
+    Unknown(String),
+}
+
+/// The spools that this process has opened, for the child of a fork.
+static OPENED: Mutex<Vec<Weak<Store>>> = Mutex::new(Vec::new());
+
+/// Lets go of all spools in a process that was just forked: the locks of files belong to both processes, so that nobody
+/// could take the parent's files over as long as the child lives.
+pub fn after_fork_in_child() {
+    // Only taken with the interpreter attached, as a thread that forks is too.
+    if let Ok(mut opened) = OPENED.try_lock() {
+        for store in opened.drain(..).filter_map(|store| store.upgrade()) {
+            store.abandon();
+            // Its last owner may have been a thread that does not exist here.
+            std::mem::forget(store);
+        }
+    }
 }
 
 impl Spool {
@@ -54,6 +84,12 @@ impl Spool {
     /// Those of the file system.
     pub fn open(directory: &Path, max_bytes: u64, runtime: &Handle) -> io::Result<Self> {
         let store = Arc::new(Store::open(directory, max_bytes)?);
+        // What is there already is ahead of what comes now. Where the lock is not free, the replay looks again.
+        let _ = store.adopt();
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.retain(|store| store.strong_count() > 0);
+        opened.push(Arc::downgrade(&store));
+        drop(opened);
         let (calls, inbox) = mpsc::channel(WAITING_CALLS);
         let changed = Arc::new(Notify::new());
         runtime.spawn(write(Arc::clone(&store), inbox, Arc::clone(&changed)));
@@ -74,17 +110,20 @@ impl Spool {
         self.store.is_ahead_of(lane)
     }
 
-    /// Takes jobs; when it returns they outlive a power cut.
+    /// Takes jobs; when it returns they outlive a power cut. Another process that holds the directory's lock is waited for
+    /// no longer than `limit`.
     ///
     /// # Errors
     ///
-    /// Why nothing of them was taken.
+    /// Why nothing of them was taken, or why that is not known.
     pub async fn take(
         &self,
         lane: Lane,
         jobs: Vec<NewJob>,
         level: Option<Durability>,
-    ) -> Result<(), String> {
+        limit: Duration,
+    ) -> Result<(), NotTaken> {
+        let deadline = Instant::now() + limit;
         let now_ms = SystemClock.now_ms();
         let jobs = jobs
             .into_iter()
@@ -98,12 +137,21 @@ impl Spool {
             .collect();
         let record = Record { lane, level, jobs };
         let (reply, answer) = oneshot::channel();
-        let gone = || "the spool's threads have ended".to_owned();
-        self.calls
-            .send(Call { record, reply })
-            .await
-            .map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let call = Call {
+            record,
+            deadline,
+            reply,
+        };
+        match timeout_at(deadline, self.calls.send(call)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(NotTaken::Nothing("the spool's threads have ended".into())),
+            Err(_) => return Err(NotTaken::Nothing("the disk does not keep up".into())),
+        }
+        match timeout_at(deadline + DISK_LIMIT, answer).await {
+            Ok(Ok(result)) => result.map_err(NotTaken::Nothing),
+            Ok(Err(_)) => Err(NotTaken::Unknown("the spool's threads have ended".into())),
+            Err(_) => Err(NotTaken::Unknown("the spool's disk does not answer".into())),
+        }
     }
 
     /// Rings when there may be something to replay.
@@ -175,12 +223,12 @@ impl Spool {
 async fn write(store: Arc<Store>, mut inbox: mpsc::Receiver<Call>, changed: Arc<Notify>) {
     let mut waiting = Vec::new();
     while inbox.recv_many(&mut waiting, WAITING_CALLS).await > 0 {
-        let (records, replies): (Vec<_>, Vec<_>) = waiting
+        let (calls, replies): (Vec<_>, Vec<_>) = waiting
             .drain(..)
-            .map(|call| (call.record, call.reply))
+            .map(|call| ((call.record, call.deadline), call.reply))
             .unzip();
         let disk = Arc::clone(&store);
-        let results = spawn_blocking(move || append(&disk, &records)).await;
+        let results = spawn_blocking(move || append(&disk, calls)).await;
         let results = results.unwrap_or_else(|error| vec![Err(error.to_string()); replies.len()]);
         changed.notify_one();
         for (reply, result) in replies.into_iter().zip(results) {
@@ -191,15 +239,19 @@ async fn write(store: Arc<Store>, mut inbox: mpsc::Receiver<Call>, changed: Arc<
 }
 
 /// Writes records together, or where that fails each by itself: the last ones may not fit any more.
-fn append(store: &Store, records: &[Record]) -> Vec<Result<(), String>> {
-    if store.append(records).is_ok() {
+fn append(store: &Store, calls: Vec<(Record, Instant)>) -> Vec<Result<(), String>> {
+    let (records, deadlines): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+    let left = |deadline: &Instant| deadline.saturating_duration_since(Instant::now());
+    let first = deadlines.iter().min().map_or(Duration::ZERO, left);
+    if store.append(&records, first).is_ok() {
         return vec![Ok(()); records.len()];
     }
     records
         .iter()
-        .map(|record| {
+        .zip(&deadlines)
+        .map(|(record, deadline)| {
             store
-                .append(std::slice::from_ref(record))
+                .append(std::slice::from_ref(record), left(deadline))
                 .map_err(|error| error.to_string())
         })
         .collect()

@@ -1,12 +1,13 @@
 //! The files of a spool as one process uses them: what it writes to, and what is still to be replayed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::file::{ENDING, ENDINGS, Found, Span, SpoolFile, paths};
@@ -20,11 +21,18 @@ const CONFIRMED_JOBS: usize = 5_000;
 /// The file whose lock keeps writers, readers and erasers of a directory apart.
 const LOCK: &str = "lock";
 
+/// The pause between two looks whether it is free.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// How long the replay waits for it: briefly, since producers of this process wait behind, and it looks again anyway.
+const BACKGROUND_LIMIT: Duration = Duration::from_millis(500);
+
 /// The spool of one process.
 pub(super) struct Store {
     directory: PathBuf,
     max_bytes: u64,
-    lock: File,
+    /// Nothing in a process that was forked from the owner.
+    lock: Mutex<Option<Arc<File>>>,
     state: Mutex<State>,
     /// Jobs to be replayed, for looks without a lock.
     jobs: AtomicU64,
@@ -77,17 +85,29 @@ impl Batch {
 }
 
 /// The directory's lock, held.
-pub(super) struct Held<'a>(&'a File);
+pub(super) struct Held(Arc<File>);
 
-impl<'a> Held<'a> {
-    /// Waits for the lock.
-    pub(super) fn take(lock: &'a File) -> io::Result<Self> {
-        lock.lock()?;
-        Ok(Self(lock))
+impl Held {
+    /// Waits for the lock, no longer than `limit`: a process that was stopped while it held it may never go on.
+    pub(super) fn take(lock: Arc<File>, limit: Duration) -> io::Result<Self> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self(lock)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "another process holds the lock of the spool's directory",
+                    ));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         // It also goes with the file, at the latest with the process.
         let _ = self.0.unlock();
@@ -116,7 +136,7 @@ impl Store {
         Ok(Self {
             directory: directory.to_owned(),
             max_bytes,
-            lock: open_lock(directory)?,
+            lock: Mutex::new(Some(Arc::new(open_lock(directory)?))),
             state: Mutex::default(),
             jobs: AtomicU64::new(0),
             only: Mutex::default(),
@@ -132,6 +152,14 @@ impl Store {
         self.jobs.load(Relaxed)
     }
 
+    fn hold(&self, limit: Duration) -> io::Result<Held> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lock.clone().ok_or_else(|| {
+            io::Error::other("the spool was opened by a process that has forked this one")
+        })?;
+        Held::take(lock, limit)
+    }
+
     fn only(&self) -> MutexGuard<'_, Option<HashSet<Lane>>> {
         self.only.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,7 +170,7 @@ impl Store {
     }
 
     /// Writes records, all or none; when it returns they outlive a power cut.
-    pub(super) fn append(&self, records: &[Record]) -> io::Result<()> {
+    pub(super) fn append(&self, records: &[Record], limit: Duration) -> io::Result<()> {
         let mut bytes = Vec::new();
         let mut jobs = 0;
         for record in records {
@@ -150,7 +178,7 @@ impl Store {
             jobs += record.jobs.len() as u64;
         }
         let mut state = self.state();
-        let _held = Held::take(&self.lock)?;
+        let _held = self.hold(limit)?;
         let mut used = 0;
         for path in paths(&self.directory, &ENDINGS)? {
             // One that is gone since is one less.
@@ -179,7 +207,7 @@ impl Store {
     /// Takes over files whose owners are gone; one that cannot be opened is left for later, and counted.
     pub(super) fn adopt(&self) -> io::Result<()> {
         let mut state = self.state();
-        let _held = Held::take(&self.lock)?;
+        let _held = self.hold(BACKGROUND_LIMIT)?;
         // From the newest to the oldest, so that the oldest is first at last.
         state.closed = 0;
         for path in paths(&self.directory, &[ENDING])?.into_iter().rev() {
@@ -226,7 +254,7 @@ impl Store {
     /// they are one call of a producer, or several that together are one call of at most `most` jobs.
     pub(super) fn next(&self, most: usize) -> io::Result<Option<Batch>> {
         let mut state = self.state();
-        let _held = Held::take(&self.lock)?;
+        let _held = self.hold(BACKGROUND_LIMIT)?;
         tidy(&mut state);
         let State {
             files,
@@ -305,7 +333,7 @@ impl Store {
         before: impl FnOnce(&SpoolFile) -> io::Result<()>,
     ) -> io::Result<bool> {
         let mut state = self.state();
-        let _held = Held::take(&self.lock)?;
+        let _held = self.hold(BACKGROUND_LIMIT)?;
         if let Some(file) = state.files.iter_mut().find(|file| file.path == batch.path) {
             let written = before(file).and_then(|()| file.replayed(&batch.spans));
             if written.is_err() {
@@ -325,6 +353,9 @@ impl Store {
         // A thread that held this when the process was forked does not exist here.
         if let Ok(mut state) = self.state.try_lock() {
             state.files.clear();
+        }
+        if let Ok(mut lock) = self.lock.try_lock() {
+            *lock = None;
         }
         COUNTERS.spool_holds(0, 0);
     }
@@ -450,7 +481,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         // An empty file of our own is nobody's any more; others are for whoever opens the directory next.
         let mut state = self.state();
-        let Ok(_held) = Held::take(&self.lock) else {
+        let Ok(_held) = self.hold(BACKGROUND_LIMIT) else {
             return;
         };
         if let Some(file) = state.files.pop_back()

@@ -15,6 +15,9 @@ use crate::queue::{Due, Lane, Member, NewJob, Priority};
 /// Where the first record is.
 const HEAD: usize = 32;
 
+/// How long a lock is waited for.
+const LIMIT: Duration = Duration::from_millis(50);
+
 /// A directory that goes with the test.
 struct Folder(PathBuf);
 
@@ -87,9 +90,9 @@ fn what_was_taken_comes_back_in_order_and_leaves_nothing() {
     let folder = Folder::new();
     let store = folder.open();
     store
-        .append(&[record("a", &["1", "2"]), record("b", &["3"])])
+        .append(&[record("a", &["1", "2"]), record("b", &["3"])], LIMIT)
         .unwrap();
-    store.append(&[record("a", &["4"])]).unwrap();
+    store.append(&[record("a", &["4"])], LIMIT).unwrap();
     assert_eq!(store.jobs(), 4);
     assert_eq!(drained(&store), ["1", "2", "3", "4"]);
     assert_eq!(store.jobs(), 0);
@@ -104,7 +107,7 @@ fn what_was_replayed_is_not_replayed_again_after_a_restart() {
     let folder = Folder::new();
     let store = folder.open();
     store
-        .append(&[record("a", &["1"]), record("b", &["2"])])
+        .append(&[record("a", &["1"]), record("b", &["2"])], LIMIT)
         .unwrap();
     let batch = store.next(100).unwrap().unwrap();
     store.done(&batch).unwrap();
@@ -116,8 +119,8 @@ fn what_was_replayed_is_not_replayed_again_after_a_restart() {
 fn a_file_is_adopted_when_its_owner_is_gone_and_not_before() {
     let folder = Folder::new();
     let (first, second) = (folder.open(), folder.open());
-    first.append(&[record("a", &["1"])]).unwrap();
-    second.append(&[record("a", &["2"])]).unwrap();
+    first.append(&[record("a", &["1"])], LIMIT).unwrap();
+    second.append(&[record("a", &["2"])], LIMIT).unwrap();
     second.adopt().unwrap();
     assert_eq!(second.jobs(), 1);
     drop(first);
@@ -130,7 +133,7 @@ fn a_record_that_was_cut_short_is_dropped_and_the_ones_before_it_stay() {
     let folder = Folder::new();
     let store = folder.open();
     store
-        .append(&[record("a", &["whole"]), record("a", &["torn"])])
+        .append(&[record("a", &["whole"]), record("a", &["torn"])], LIMIT)
         .unwrap();
     drop(store);
     let [path] = folder.files(ENDING).try_into().unwrap();
@@ -162,7 +165,7 @@ fn a_damaged_record_is_put_aside_and_the_others_go_on() {
             record("a", &["second"]),
             record("a", &["third"]),
         ];
-        store.append(&records).unwrap();
+        store.append(&records, LIMIT).unwrap();
         drop(store);
         let [path] = folder.files(ENDING).try_into().unwrap();
         let mut bytes = fs::read(&path).unwrap();
@@ -184,7 +187,7 @@ fn a_spool_that_is_full_takes_nothing_more_and_loses_nothing() {
     let store = Store::open(&folder.0, 300).unwrap();
     let mut taken = 0;
     let error = loop {
-        match store.append(&[record("a", &["x"])]) {
+        match store.append(&[record("a", &["x"])], LIMIT) {
             Ok(()) => taken += 1,
             Err(error) => break error,
         }
@@ -192,7 +195,7 @@ fn a_spool_that_is_full_takes_nothing_more_and_loses_nothing() {
     assert!(error.to_string().contains("the spool is full"), "{error}");
     assert!(taken > 1);
     assert_eq!(drained(&store).len(), taken);
-    store.append(&[record("a", &["x"])]).unwrap();
+    store.append(&[record("a", &["x"])], LIMIT).unwrap();
 }
 
 #[test]
@@ -200,11 +203,14 @@ fn a_job_is_erased_whoever_owns_its_file() {
     let folder = Folder::new();
     let store = folder.open();
     store
-        .append(&[
-            record("a", &["keep 1", "erase me"]),
-            record("a", &["erase too"]),
-            record("a", &["keep 2"]),
-        ])
+        .append(
+            &[
+                record("a", &["keep 1", "erase me"]),
+                record("a", &["erase too"]),
+                record("a", &["keep 2"]),
+            ],
+            LIMIT,
+        )
         .unwrap();
     let erased = erase_matching(&folder.0, |_, bytes| bytes.starts_with(b"erase")).unwrap();
     assert_eq!(erased.len(), 2);
@@ -246,7 +252,7 @@ fn a_lane_that_has_to_wait_holds_up_no_other_even_over_a_restart() {
     let folder = Folder::new();
     let store = folder.open();
     for (queue, text) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("c", "5")] {
-        store.append(&[record(queue, &[text])]).unwrap();
+        store.append(&[record(queue, &[text])], LIMIT).unwrap();
     }
     store.begin();
     let mut taken = Vec::new();
@@ -265,7 +271,7 @@ fn a_lane_that_has_to_wait_holds_up_no_other_even_over_a_restart() {
     let lane = |queue: &str| record(queue, &[]).lane;
     assert!(store.is_ahead_of(&lane("a")));
     assert!(!store.is_ahead_of(&lane("b")));
-    store.append(&[record("b", &["6"])]).unwrap();
+    store.append(&[record("b", &["6"])], LIMIT).unwrap();
     assert!(store.is_ahead_of(&lane("b")));
     drop(store);
     assert_eq!(drained(&folder.adopting()), ["1", "3", "6"]);
@@ -277,7 +283,7 @@ fn calls_that_were_refused_together_come_one_by_one_and_whole() {
     let folder = Folder::new();
     let store = folder.open();
     for texts in [&["1", "2"][..], &["3", "4"], &["5"], &["6"]] {
-        store.append(&[record("a", texts)]).unwrap();
+        store.append(&[record("a", texts)], LIMIT).unwrap();
     }
     store.begin();
     // Three jobs fit into a call of the queue, but no half of a producer's call.
@@ -300,7 +306,7 @@ fn what_is_refused_for_good_is_put_aside_after_a_while_and_can_come_back() {
     let folder = Folder::new();
     let store = folder.open();
     for text in ["bad", "good"] {
-        store.append(&[record("a", &[text])]).unwrap();
+        store.append(&[record("a", &[text])], LIMIT).unwrap();
     }
     let refuse = |patience| {
         store.begin();
@@ -331,8 +337,22 @@ fn a_file_that_cannot_be_opened_keeps_no_other_from_being_replayed() {
     // No right to read would not stop root.
     fs::create_dir(folder.0.join(format!("0.{ENDING}"))).unwrap();
     let store = folder.open();
-    store.append(&[record("a", &["1"])]).unwrap();
+    store.append(&[record("a", &["1"])], LIMIT).unwrap();
     drop(store);
     let store = folder.adopting();
     assert_eq!(drained(&store), ["1"]);
+}
+
+#[test]
+fn a_lock_that_nobody_gives_back_is_not_waited_for_for_ever() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let frozen = fs::File::open(folder.0.join("lock")).unwrap();
+    frozen.lock().unwrap();
+    let error = store.append(&[record("a", &["1"])], LIMIT).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(store.adopt().is_err());
+    frozen.unlock().unwrap();
+    store.append(&[record("a", &["2"])], LIMIT).unwrap();
+    assert_eq!(drained(&store), ["2"]);
 }
