@@ -45,6 +45,24 @@ def test_a_handler_that_hangs_is_cancelled_at_the_timeout_and_tried_again(make_s
         assert "is cancelled: timeout" in worker.log
 
 
+@pytest.mark.parametrize(("handler", "attempts"), [("unspeakable", 1), ("vanishing", 4)])
+def test_a_failure_that_cannot_be_reported_as_it_is_keeps_no_slot(
+    make_site: MakeSite, handler: str, attempts: int
+) -> None:
+    """A text that is no text and a status that is none; and an exception that means the end of the event loop."""
+    site = make_site(handler, "quick", concurrency=1)
+    with site.worker() as worker:
+        worker.ready()
+        [child] = worker.children()
+        site.publish(handler.title())
+        wait_until(lambda: site.stats().dead == 1, what="the last attempt")
+        site.publish("Quick")
+        wait_until(lambda: site.count("end") == 1, what="the next job in the only slot")
+        assert worker.children() == [child]
+        assert worker.stop() == 0
+    assert site.count("start") == attempts
+
+
 @pytest.mark.row(8)
 def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(make_site: MakeSite) -> None:
     site = make_site("stubborn", "slow")

@@ -91,6 +91,12 @@ async def exiting(event, context):
 async def failing(event, context):
     write("start", event, context)
     raise RetryableError("not yet")
+async def unspeakable(event, context):
+    write("start", event, context)
+    raise PermanentError("no file \\udc80", status_code=-1)
+async def vanishing(event, context):
+    write("start", event, context)
+    raise GeneratorExit
 async def once_failing(event, context):
     write("start", event, context)
     if context.attempt == 1:

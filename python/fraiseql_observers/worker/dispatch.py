@@ -118,13 +118,12 @@ class Dispatcher:
                 # The lease is too old for a side effect to start under it.
                 feed.release(job)
                 return
-            status_code = await rule.run(job)
+            feed.succeed(job, status_code=await rule.run(job))
         except GeneratorExit:  # The loop is closed over us: there is nobody left to report to.
             raise
         except BaseException as error:  # noqa: BLE001 - a handler must not end the worker, not with SystemExit either
+            # What the core refuses or panics at is a failed attempt too.
             self._report_failure(job, rule, error)
-        else:
-            feed.succeed(job, status_code=status_code)
         finally:
             self._forget(key)
 
@@ -149,7 +148,10 @@ class Dispatcher:
 
     def _cancel(self, job: LeasedJob, reason: str) -> None:
         key = job.key
-        if key not in self._running:  # It has just ended by itself.
+        if key not in self._running:
+            # It has just ended by itself. Where its report failed, or it was never started, its slot is freed here,
+            # or nothing would ever free it; any other has freed it already.
+            self._feed.release(job)
             return
         _, task = self._running[key]
         logger.warning("attempt %d is cancelled: %s", job.attempt, reason, extra=job_fields(job))

@@ -45,6 +45,8 @@ class ConfiguredRules:
             return self._rule(self._registry.build_inline(json.loads(job.action)), keeps_failures=True)
         except (ConfigError, ValueError) as error:
             return Rule(_refusing(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this job must not hold up those beside it
+            return Rule(_refusing(f"its action cannot be read: {type(error).__name__}"))
 
     @property
     def names(self) -> set[tuple[str, int]]:

@@ -154,6 +154,52 @@ def test_an_exception_without_a_readable_text_is_reported_all_the_same() -> None
     assert reported[1]["error"] == "Broken: its text cannot be read: ValueError"
 
 
+def test_what_the_core_cannot_take_is_told_in_a_way_that_it_can() -> None:
+    reported = outcome_of(raising(PermanentError("no file \udc80")))
+    assert reported is not None
+    assert reported[1]["error"] == "no file \\udc80"
+    for status in (-1, 1 << 16, True, 4.0, "404"):
+        reported = outcome_of(raising(PermanentError("gone", status_code=cast("Any", status))))
+        assert reported is not None
+        assert reported[1]["permanent"]
+        assert reported[1]["status_code"] is None
+
+
+def test_a_report_at_which_the_core_panics_is_a_failed_attempt() -> None:
+    class PanicException(BaseException):
+        """As that of PyO3: no `Exception`."""
+
+    async def handler(_job: Any) -> int | None:
+        return None
+
+    async def run() -> None:
+        bench = Bench(Rule(handler))
+
+        def succeed(_job: FakeJob, *, status_code: int | None = None) -> None:
+            raise PanicException(f"on purpose, {status_code}")
+
+        bench.feed.succeed = succeed  # type: ignore[method-assign]
+        reported = await bench.run_one()
+        assert reported is not None
+        assert reported[0] == "fail"
+        assert reported[1]["error"] == "PanicException: on purpose, None"
+
+    asyncio.run(run())
+
+
+def test_a_job_that_ended_without_a_report_has_its_slot_freed_when_its_time_is_up() -> None:
+    async def run() -> None:
+        bench = Bench(Rule(raising(GeneratorExit())))
+        job = FakeJob()
+        bench.feed.hand_out(job)
+        await bench.dispatcher.idle()
+        assert bench.feed.reports == []
+        bench.feed.cancel(job, "timeout")
+        assert bench.feed.kinds() == ["release"]
+
+    asyncio.run(run())
+
+
 def test_a_job_whose_rule_is_gone_is_parked() -> None:
     async def run() -> None:
         bench = Bench(None)
@@ -320,7 +366,7 @@ def test_cancelling_a_job_that_has_just_ended_does_nothing() -> None:
         bench.feed.hand_out(job)
         await bench.dispatcher.idle()
         bench.feed.cancel(job, "timeout")
-        assert bench.feed.kinds() == ["succeed"]
+        assert bench.feed.outcome(job) == ("succeed", {"status_code": None})
 
     asyncio.run(run())
 

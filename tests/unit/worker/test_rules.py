@@ -124,6 +124,7 @@ def test_a_job_by_hand_brings_its_action(rules: ConfiguredRules, event: EntityEv
     "action",
     [
         b"{",
+        b"[" * 200_000,
         b'"log"',
         b'{"type": "what"}',
         json.dumps({"type": "webhook", "url": "https://example.com/?token=abcdef"}).encode(),
