@@ -266,7 +266,9 @@ impl Shared {
             Err(error) => {
                 let word = match error {
                     QueueError::Refused(_) => "queue_refused",
-                    QueueError::Unsuitable(_) | QueueError::Elsewhere(_) => "queue_unsuitable",
+                    QueueError::Unsuitable(_)
+                    | QueueError::Elsewhere(_)
+                    | QueueError::Resharded { .. } => "queue_unsuitable",
                     _ => "queue_down",
                 };
                 if self.healthy.swap(false, Relaxed) || word != "queue_down" {

@@ -42,6 +42,7 @@ impl Rig {
     fn with(change: impl FnOnce(MemoryQueue) -> MemoryQueue) -> Self {
         let clock = Arc::new(ManualClock::at(1_800_000_000_000));
         let options = LaneOptions {
+            shards: 1,
             max_pending: 0,
             dedupe_window_ms: 3_600_000,
             completed_retention_max: 100,

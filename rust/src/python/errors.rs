@@ -77,7 +77,9 @@ pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
         QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
         QueueError::Full(_) => "QueueFull",
         QueueError::Refused(_) => "QueueRefused",
-        QueueError::Unsuitable(_) | QueueError::Elsewhere(_) => "ServerUnsuitable",
+        QueueError::Unsuitable(_) | QueueError::Elsewhere(_) | QueueError::Resharded { .. } => {
+            "ServerUnsuitable"
+        }
         QueueError::Corrupt(_) => "CorruptJob",
     };
     exception(py, name, (error.to_string(),))

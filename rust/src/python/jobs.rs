@@ -68,14 +68,8 @@ impl PyQueue {
         queue: &str,
     ) -> PyResult<impl Answer<Option<Arc<ServerFacts>>>> {
         check_queue_name(queue)?;
-        let (engine, lanes) = (self.engine.engine(py)?, self.engine.lanes(queue));
-        Ok(async move {
-            let mut facts = None;
-            for lane in &lanes {
-                facts = engine.open(lane).await?;
-            }
-            Ok(facts)
-        })
+        let (engine, queue) = (self.engine.engine(py)?, queue.to_owned());
+        Ok(async move { engine.open_queue(&queue).await })
     }
 
     fn counting(&self, py: Python<'_>, queue: &str) -> PyResult<impl Answer<Vec<Stats>>> {

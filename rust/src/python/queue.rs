@@ -70,6 +70,7 @@ impl PyQueueOptions {
                 max_bytes: spool_max_bytes,
             }),
             lane: LaneOptions {
+                shards,
                 max_pending,
                 dedupe_window_ms: u64::from(dedupe_window_secs) * 1000,
                 completed_retention_max,

@@ -215,6 +215,10 @@ impl RedisQueue {
     ) -> Result<Stored, QueueError> {
         let keys = self.keys(write.lane);
         if !session.opened.contains(write.lane) {
+            let first = write.lane.first();
+            if write.lane.shard > 0 && !session.opened.contains(&first) {
+                self.agree(&writer.link, live, &first).await?;
+            }
             self.claim(&writer.link, live, &keys)
                 .await
                 .map_err(unsent)?;

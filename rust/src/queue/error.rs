@@ -27,6 +27,20 @@ pub enum QueueError {
     /// The server must not hold jobs: too old, evicting, foreign keys, or less durable than asked.
     #[error("the server is unsuitable: {0}")]
     Unsuitable(String),
+    /// The queue was made with another number of shards than the configuration has, and is not drained.
+    #[error(
+        "the server is unsuitable: {key} says that the queue has storage.shards = {stored}, and the configuration has \
+         {shards}, under which its jobs would not be found: set it back, or drain the queue under {stored} (no job left, \
+         dead letters included), stop its workers, and start again"
+    )]
+    Resharded {
+        /// The key that says so.
+        key: String,
+        /// The number that the queue was made with.
+        stored: u16,
+        /// The number that the configuration has.
+        shards: u16,
+    },
     /// The server is a node of a cluster, and another one serves these keys: host and port. Nothing was done.
     #[error(
         "the server is unsuitable: it is a node of a cluster, which needs a url with redis+cluster:// (it names {0})"

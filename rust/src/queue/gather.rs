@@ -3,7 +3,7 @@
 //! Callers wait for the answer of the queue, each at most for its own time. An unknown outcome is repeated with the same
 //! ids, which adds nothing for a job that was stored after all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -119,6 +119,25 @@ impl Gather {
     /// Most jobs of one call.
     pub fn batch_size(&self) -> usize {
         self.engine.options().batch_size
+    }
+
+    /// As [`Self::enqueue`], for jobs of any shards of a queue: each goes to the one that its id falls to now.
+    pub(super) async fn enqueue_spread(
+        &self,
+        queue: &str,
+        jobs: Vec<NewJob>,
+        level: Option<Durability>,
+        limit: Duration,
+    ) -> Result<(), QueueError> {
+        let mut lanes: BTreeMap<Lane, Vec<NewJob>> = BTreeMap::new();
+        for job in jobs {
+            let lane = Lane::of(queue, job.member.id(), self.engine.options().shards);
+            lanes.entry(lane).or_default().push(job);
+        }
+        for (lane, jobs) in lanes {
+            self.enqueue(lane, jobs, level, limit).await?;
+        }
+        Ok(())
     }
 
     /// Whether the queue answers, and may hold jobs.
@@ -364,6 +383,7 @@ mod tests {
     #[test]
     fn an_outcome_that_was_unknown_stays_unknown_when_the_queue_is_gone() {
         let options = crate::queue::LaneOptions {
+            shards: 1,
             max_pending: 0,
             dedupe_window_ms: 60_000,
             completed_retention_max: 0,

@@ -173,12 +173,13 @@ async fn pass(to: &Gather, from: &Arc<Spool>) -> io::Result<bool> {
         if Arc::strong_count(from) == 1 {
             return Ok(true);
         }
-        let lane = batch.noted.clone();
+        // The number of shards may be another one now than when they were taken.
+        let queue = &batch.noted.queue;
         let sent = to
-            .enqueue(lane, batch.jobs.clone(), batch.level, REPLAY_LIMIT)
+            .enqueue_spread(queue, batch.jobs.clone(), batch.level, REPLAY_LIMIT)
             .await;
         match sent {
-            Ok(_) => from.done(batch).await?,
+            Ok(()) => from.done(batch).await?,
             Err(QueueError::Corrupt(_)) => from.refused(batch).await?,
             Err(error) if error.transient() && !to.answers().await => return Ok(true),
             Err(_) => from.wait(batch).await?,

@@ -6,7 +6,7 @@ use super::{Incarnation, Lane, Priority};
 #[derive(Clone, Debug)]
 pub struct Keys {
     tag: String,
-    /// Hash: marker, run id, epoch, counters.
+    /// Hash: marker, number of shards, run id, epoch, counters.
     pub meta: String,
     /// Hash: id to job bytes, written once.
     pub jobs: String,

@@ -141,4 +141,13 @@ impl Lane {
             shard,
         }
     }
+
+    /// The first shard of the same queue.
+    #[must_use]
+    pub fn first(&self) -> Self {
+        Self {
+            queue: self.queue.clone(),
+            shard: 0,
+        }
+    }
 }

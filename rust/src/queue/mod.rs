@@ -25,6 +25,7 @@ pub mod link;
 mod listing;
 mod member;
 pub mod memory;
+mod opening;
 mod operate;
 pub mod overview;
 mod place;
@@ -62,6 +63,8 @@ pub use tls::TlsFiles;
 /// Bounds that a lane keeps for everybody; the same for every process that uses it.
 #[derive(Clone, Debug)]
 pub struct LaneOptions {
+    /// How many shards each queue has; the keys say so too.
+    pub shards: u16,
     /// Most jobs pending, and most jobs scheduled; 0 for no bound.
     pub max_pending: u64,
     /// How long an ended id is remembered, in ms.

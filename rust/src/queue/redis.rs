@@ -15,9 +15,6 @@ use super::link::{CallError, Link, Live, REPLY_TIMEOUT};
 use super::scripts::{Script, Scripts};
 use super::{Due, Incarnation, Lane, LaneOptions, NewJob, QueueError, Stored, reply};
 
-/// What the keys of a lane say whose they are: the program and the number of this layout.
-const MARKER: &str = "fraiseql_observers:1";
-
 /// Longest that one blocking wait lasts at the server; our own deadline is behind it, for a server that hangs.
 const WAIT_SECS: u64 = 20;
 const WAIT_DEADLINE: Duration = Duration::from_secs(WAIT_SECS + 5);
@@ -28,7 +25,7 @@ const WRITERS: usize = 4;
 
 /// The queue on one server.
 pub struct RedisQueue {
-    prefix: String,
+    pub(super) prefix: String,
     options: LaneOptions,
     pub(super) scripts: Scripts,
     pub(super) commands: Link,
@@ -129,12 +126,15 @@ impl RedisQueue {
         let live = self.commands.live().await?;
         let keys = self.keys(lane);
         let seen = (lane.clone(), live.generation);
-        if !self
-            .opened
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&seen)
-        {
+        let first = (lane.first(), live.generation);
+        let is_open = |one| {
+            let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.contains(one)
+        };
+        if !is_open(&seen) {
+            if lane.shard > 0 && !is_open(&first) {
+                self.agree(&self.commands, &live, &first.0).await?;
+            }
             self.claim(&self.commands, &live, &keys).await?;
             self.reconnected.notify_one();
             let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,39 +147,6 @@ impl RedisQueue {
     /// Returns when a connection for commands has been made anew since the last call.
     pub async fn reconnected(&self) {
         self.reconnected.notified().await;
-    }
-
-    /// Makes sure that a lane's keys are ours.
-    pub(super) async fn claim(
-        &self,
-        link: &Link,
-        live: &Live,
-        keys: &Keys,
-    ) -> Result<(), QueueError> {
-        let mut command = self
-            .scripts
-            .command(Script::Open, &[&keys.meta], &keys.clock);
-        command
-            .arg(MARKER)
-            .arg(&live.facts.run_id)
-            .arg(self.options.lease_duration_ms);
-        let found = self
-            .scripts
-            .run(link, live, Script::Open, &command)
-            .await
-            // Nothing that the caller wants has been asked for yet.
-            .map_err(|error| match error {
-                QueueError::Unconfirmed(text) => QueueError::Unavailable(text),
-                error => error,
-            })?;
-        let found = reply::text(found)?;
-        if found == MARKER {
-            return Ok(());
-        }
-        Err(QueueError::Unsuitable(format!(
-            "the keys under the prefix {:?} are not ours: found {found:?} where {MARKER:?} should be",
-            self.prefix
-        )))
     }
 
     pub(super) fn command(&self, script: Script, step: &Step, keys: &[&str]) -> Cmd {
@@ -262,10 +229,11 @@ impl RedisQueue {
         for job in jobs {
             command.arg(job.bytes.as_ref());
         }
+        command.arg(self.options.shards);
         let send = || self.scripts.run(link, live, Script::Enqueue, &command);
         let mut value = send().await?;
         if matches!(&value, Value::BulkString(word) if word == b"unopened") {
-            // The keys were deleted under our feet: claim them again, then store.
+            // The keys were deleted under our feet, or another number of shards was taken over: claim them again, then store.
             self.claim(link, live, k).await?;
             value = send().await?;
         }

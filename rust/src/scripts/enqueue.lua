@@ -4,10 +4,12 @@
 -- KEYS  [1] jobs   [2] [3] done sets   [4]..[7] pending c h d l   [8] scheduled   [9] wake   [10] meta
 --       [11] suspects
 -- ARGV  [1] n   [2] bound on pending and on scheduled jobs, 0 = none   [3] n priority letters in one string,
---       then n ids, n due times (ms; `0` = now, `+ms` = after that long), n job byte strings
+--       then n ids, n due times (ms; `0` = now, `+ms` = after that long), n job byte strings, then how many shards the
+--       queue has for the caller
 -- A call that would go beyond a bound is refused whole. Entries of cancelled jobs, which a worker drops when it meets
 -- them, do not count, unless they are more than the bound themselves: lists must not grow where no worker is.
--- Returns n digits, 1 stored and 0 known already; or `full`, or `unopened` where meta has no marker.
+-- Returns n digits, 1 stored and 0 known already; or `full`, or `unopened` where meta has no marker or another
+-- number of shards.
 -- Keeps: an id is in at most one of pending, scheduled, running, suspects, parked, dead, done.
 local n = tonumber(ARGV[1])
 local bound = tonumber(ARGV[2])
@@ -15,7 +17,8 @@ local letters = ARGV[3]
 local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7]}
 local now = now_ms()
 
-if not redis.call('HGET', KEYS[10], 'marker') then
+local known = redis.call('HMGET', KEYS[10], 'marker', 'shards')
+if not known[1] or (known[2] and known[2] ~= ARGV[#ARGV]) then
   return 'unopened'
 end
 local ended = redis.call('SMISMEMBER', KEYS[2], unpack(ARGV, 4, 3 + n))

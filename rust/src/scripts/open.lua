@@ -1,22 +1,41 @@
 #!lua flags=allow-oom
 -- open: make sure that these keys are ours, and notice a restarted or replaced server.
 --
--- KEYS  [1] meta
+-- KEYS  [1] meta   [2] jobs   [3] leases
 -- ARGV  [1] marker (program and schema)   [2] run id of the server   [3] lease duration of the caller in ms
--- Returns the marker found: equal to ARGV[1], or what another program or another schema has put there.
+--       [4] how many shards the queue has for the caller   [5] what to do where meta has another number: `refuse`, or
+--       `look` whether there is a job or a worker, or `take` the caller's number where there is none
+-- Returns the marker found: equal to ARGV[1], or what another program or another schema has put there; or `shards N`
+--       where the queue has N shards, and is not to be taken over or holds a job or a worker. Meta from before the
+--       number was kept there gets the caller's.
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' and kind ~= 'hash' then
   return 'a key of type ' .. kind
 end
-local found = redis.call('HGET', KEYS[1], 'marker')
+local known = redis.call('HMGET', KEYS[1], 'marker', 'shards')
+local found, shards = known[1], whole(known[2])
 if not found then
   if kind == 'hash' then
     return 'a hash without our marker'
   end
-  redis.call('HSET', KEYS[1], 'marker', ARGV[1], 'run_id', ARGV[2], 'epoch', '0', 'epoch_at', now_ms())
+  redis.call('HSET', KEYS[1], 'marker', ARGV[1], 'shards', ARGV[4], 'run_id', ARGV[2], 'epoch', '0', 'epoch_at', now_ms())
   return ARGV[1]
 end
-if found == ARGV[1] then
-  held_back(KEYS[1], now_ms(), ARGV[2], tonumber(ARGV[3]))
+if found ~= ARGV[1] then
+  return found
 end
+local now = now_ms()
+-- No queue has had more shards than 256: that is rubbish.
+if shards and shards >= 1 and shards <= 256 and shards ~= tonumber(ARGV[4]) then
+  if ARGV[5] == 'refuse' or redis.call('HLEN', KEYS[2]) + redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf') > 0 then
+    return 'shards ' .. shards
+  end
+  if ARGV[5] == 'look' then
+    return found
+  end
+end
+if known[2] ~= ARGV[4] then
+  redis.call('HSET', KEYS[1], 'shards', ARGV[4])
+end
+held_back(KEYS[1], now, ARGV[2], tonumber(ARGV[3]))
 return found

@@ -210,6 +210,7 @@ fn queue(url: &str) -> RedisQueue {
         ..Access::default()
     };
     let options = LaneOptions {
+        shards: 1,
         max_pending: 0,
         dedupe_window_ms: 3_600_000,
         completed_retention_max: 100,

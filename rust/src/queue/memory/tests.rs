@@ -14,6 +14,7 @@ use crate::queue::{
 
 fn queue(max_pending: u64) -> (Arc<MemoryQueue>, Lane, Incarnation) {
     let options = LaneOptions {
+        shards: 1,
         max_pending,
         dedupe_window_ms: 60_000,
         completed_retention_max: 10,
