@@ -178,7 +178,7 @@ def test_a_report_at_which_the_core_panics_is_a_failed_attempt() -> None:
         def succeed(_job: FakeJob, *, status_code: int | None = None) -> None:
             raise PanicException(f"on purpose, {status_code}")
 
-        bench.feed.succeed = succeed  # type: ignore[method-assign]
+        cast("Any", bench.feed).succeed = succeed
         reported = await bench.run_one()
         assert reported is not None
         assert reported[0] == "fail"
