@@ -1,7 +1,6 @@
 """The name of a server: looked up for each connection, and a name that is not found may be found later.
 
-That another address is taken up needs a resolver of the test's own, which an ordinary user cannot put in place; what is
-held here is that nothing is remembered of a lookup that failed.
+Here nothing is remembered of a lookup that failed; that another address is taken up is row 45 of the catalogue.
 """
 
 from __future__ import annotations
