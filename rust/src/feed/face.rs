@@ -83,7 +83,7 @@ impl Feed {
                 super::listen::run(Arc::clone(&shared), lanes),
             );
         }
-        // Of both one for each lane: what is stuck keeps no other lease from being renewed, and no other outcome from
+        // Of these one for each lane: what is stuck keeps no other lease from being renewed, and no other outcome from
         // being written.
         for place in 0..shared.lanes.len() {
             watchdog::guard(
@@ -91,6 +91,12 @@ impl Feed {
                 runtime,
                 "beat",
                 super::beat::run(Arc::clone(&shared), place),
+            );
+            watchdog::guard(
+                &shared,
+                runtime,
+                "look",
+                super::beat::look(Arc::clone(&shared), place),
             );
             watchdog::guard(
                 &shared,

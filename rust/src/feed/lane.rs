@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use crate::queue::{Incarnation, Lane, Member};
 
@@ -39,6 +39,14 @@ impl Identity {
     }
 }
 
+/// What a beat was answered.
+#[derive(Clone)]
+pub(super) struct Beaten {
+    pub(super) incarnation: Incarnation,
+    /// How many jobs the queue holds for it.
+    pub(super) held: u64,
+}
+
 pub(super) struct FeedLane {
     pub(super) lane: Lane,
     lease: Duration,
@@ -48,6 +56,10 @@ pub(super) struct FeedLane {
     pub(super) clock: ClockWatch,
     /// Whether the clock was seen to jump and the queue has not yet been told to hold reclaiming back.
     pub(super) owes_hold: AtomicBool,
+    /// Held by who tells the queue so, that nobody else goes on to reclaim before it is done.
+    pub(super) holding: AsyncMutex<()>,
+    /// The last beat that was answered.
+    pub(super) beaten: watch::Sender<Option<Beaten>>,
 }
 
 impl FeedLane {
@@ -60,6 +72,8 @@ impl FeedLane {
             outcomes: Notify::new(),
             clock: ClockWatch::default(),
             owes_hold: AtomicBool::new(false),
+            holding: AsyncMutex::new(()),
+            beaten: watch::Sender::default(),
         }
     }
 

@@ -62,6 +62,7 @@ impl Shared {
     /// Has reclaiming held back where the clock was seen to jump; tried again until it is done.
     pub(super) async fn hold_if_owed(&self, place: usize) -> Result<(), QueueError> {
         let lane = &self.lanes[place];
+        let _held = lane.holding.lock().await;
         if lane.owes_hold.load(Relaxed) {
             self.engine.hold(&lane.lane).await?;
             lane.owes_hold.store(false, Relaxed);

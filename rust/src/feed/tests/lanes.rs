@@ -13,6 +13,13 @@ impl Rig {
         }
     }
 
+    fn queue(&self) -> &MemoryQueue {
+        let Engine::Memory(queue) = self.engine.as_ref() else {
+            panic!("the tests of the feed run on the queue in memory");
+        };
+        queue
+    }
+
     /// A feed over both lanes.
     fn feed_of_two(&self, change: impl FnOnce(&mut FeedOptions)) -> Feed {
         self.feed(|options| {
@@ -23,10 +30,7 @@ impl Rig {
 
     /// Has steps of the first lane find no answer, each for so long before it fails.
     fn silence(&self, steps: &[&'static str], limit: Duration) {
-        let Engine::Memory(queue) = self.engine.as_ref() else {
-            panic!("the tests of the feed run on the queue in memory");
-        };
-        queue.silence(&self.lane, steps, limit);
+        self.queue().silence(&self.lane, steps, limit);
     }
 
     fn take_jobs(&self, feed: &Feed, count: usize) -> Vec<Arc<LeasedJob>> {
@@ -95,4 +99,36 @@ fn a_lane_that_cannot_write_holds_no_slot_against_the_others_but_all_of_its_own(
     succeed(&feed, &rig.take_jobs(&feed, 1));
     rig.await_drained(&feed);
     rig.await_completed(&rig.lane, 5);
+}
+
+#[test]
+fn a_look_at_what_the_queue_holds_that_finds_no_answer_delays_no_beat() {
+    let rig = Rig::new();
+    let feed = rig.feed(|options| options.lease_duration = Duration::from_secs(3));
+    rig.enqueue("function", 2);
+    let jobs = rig.take_jobs(&feed, 2);
+    rig.silence(&["held"], FOR_EVER);
+    // What a server has forgotten gives the next beat cause to look.
+    let (forgotten, running) = (&jobs[0], &jobs[1]);
+    let tokens = [forgotten.token];
+    let forget = rig
+        .engine
+        .release(&rig.lane, &forgotten.incarnation, &tokens, Source::Pending);
+    assert_eq!(rig.runtime.block_on(forget).unwrap(), [true]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !rig.queue().is_waited_for() {
+        assert!(Instant::now() < deadline, "nobody looks");
+        std::thread::yield_now();
+    }
+    // Only a beat hears of it.
+    let cancel = rig.engine.cancel(&rig.lane, running.token.member);
+    rig.runtime.block_on(cancel).unwrap();
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
+    assert_eq!((stopped.job.id, cause), (running.job.id, Cause::Cancelled));
+    rig.silence(&[], FOR_EVER);
+    let (stopped, cause) = rig.await_news(&feed, |news| news.cancelled.pop());
+    assert_eq!(
+        (stopped.job.id, cause),
+        (forgotten.job.id, Cause::LeaseLost)
+    );
 }

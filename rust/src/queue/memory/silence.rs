@@ -21,17 +21,22 @@ impl MemoryQueue {
         });
     }
 
+    /// Whether somebody waits for a step that finds no answer.
+    pub fn is_waited_for(&self) -> bool {
+        self.silence.receiver_count() > 0
+    }
+
     /// Waits until a step of a lane is one that finds an answer.
     ///
     /// # Errors
     ///
     /// `Unavailable` where that takes too long.
     pub async fn heard(&self, lane: &Lane, step: &'static str) -> Result<(), QueueError> {
-        let mut silent = self.silence.subscribe();
         let key = (lane.clone(), step);
-        let Some(limit) = silent.borrow().get(&key).copied() else {
+        let Some(limit) = self.silence.borrow().get(&key).copied() else {
             return Ok(());
         };
+        let mut silent = self.silence.subscribe();
         let heard = silent.wait_for(|silent| !silent.contains_key(&key));
         match timeout(limit, heard).await {
             Ok(_) => Ok(()),
