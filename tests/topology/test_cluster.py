@@ -10,7 +10,7 @@ import pytest
 
 from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.errors import QueueUnavailable, ServerUnsuitable
-from tests.support.cluster import Cluster, tags
+from tests.support.cluster import Cluster, NodeProcess, tags
 from tests.support.command import run_here
 from tests.support.lanes import options_for
 from tests.support.load import Load
@@ -154,6 +154,18 @@ def test_a_url_that_says_that_a_server_is_a_cluster_is_refused(server: ServerPro
     url = f"redis+cluster://127.0.0.1:{server.port}"
     with pytest.raises(ServerUnsuitable, match="no node of a cluster"):
         RedisQueue(url, options_for(prefix)).open_blocking()
+
+
+def test_a_node_that_knows_no_slots_is_not_believed(
+    cluster: Cluster, server_binary: Path, prefix: str
+) -> None:
+    """It is new, or was reset: the next node is asked, and where there is none it says so."""
+    with NodeProcess(server_binary, full_coverage=False) as fresh:
+        alone = f"redis+cluster://127.0.0.1:{fresh.port}"
+        with pytest.raises(QueueUnavailable, match="knows of no node that serves slots"):
+            RedisQueue(alone, options_for(prefix)).open_blocking()
+        both = f"{alone},127.0.0.1:{cluster.masters[0].port}"
+        RedisQueue(both, options_for(prefix)).open_blocking()
 
 
 def test_a_cluster_of_which_no_node_answers_is_a_server_that_is_away(prefix: str) -> None:

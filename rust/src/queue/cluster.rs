@@ -285,6 +285,15 @@ impl ClusterQueue {
         )));
         for endpoint in self.askable() {
             match timeout(PATIENCE, SlotMap::ask(&endpoint)).await {
+                // A node that is new or was reset belongs to no cluster yet, or not any more: the others know better.
+                Ok(Ok(slots)) if slots.is_empty() => {
+                    if answer.as_ref().is_err_and(QueueError::transient) {
+                        answer = Err(QueueError::Unavailable(format!(
+                            "{} knows of no node that serves slots",
+                            endpoint.shown()
+                        )));
+                    }
+                }
                 Ok(Ok(slots)) => {
                     let mut known = self.known();
                     known.nodes.retain(|address, _| slots.names(address));

@@ -81,6 +81,11 @@ impl SlotMap {
         Ok(Self { ranges })
     }
 
+    /// Whether no node serves any slot.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Host and port of the node that serves a slot.
     pub(super) fn owner(&self, slot: u16) -> Option<&str> {
         self.ranges
