@@ -24,6 +24,8 @@ class FakeServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.info = info
         self.config = config or {}
+        #: The port that it names where it is asked as a sentinel.
+        self.primary = 0
         #: The first word of every command so far, in capitals.
         self.asked: list[str] = []
 
@@ -44,6 +46,9 @@ class FakeServer(socketserver.ThreadingTCPServer):
                 return f"*{len(found)}\r\n".encode() + b"".join(
                     f"${len(word)}\r\n{word}\r\n".encode() for word in found
                 )
+            case ["SENTINEL", *_]:
+                port = str(self.primary)
+                return f"*2\r\n$9\r\n127.0.0.1\r\n${len(port)}\r\n{port}\r\n".encode()
             case ["PING", *_]:
                 return b"+PONG\r\n"
             case ["CLIENT", "ID"]:

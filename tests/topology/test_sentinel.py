@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.errors import QueueRefused, QueueUnavailable, ServerUnsuitable
+from tests.bad_input.fake_server import fake_server
 from tests.support.lanes import options_for
 from tests.support.load import Load
 from tests.support.sentinels import SERVICE, Sentinels
@@ -108,6 +110,27 @@ def test_any_living_sentinel_is_enough(sentinels: Sentinels, prefix: str) -> Non
     sentinels.sentinels[0].kill()
     with sentinels.sentinels[1].frozen():
         RedisQueue(sentinels.url, options_for(prefix)).open_blocking()
+
+
+def test_a_silent_sentinel_is_not_asked_again_for_a_while(prefix: str) -> None:
+    """It costs a second. While the others name a server that cannot be used, it is asked once and not each time."""
+    replica = ("redis_version:7.2.4", "role:slave", "maxmemory_policy:noeviction")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        fake_server(replica) as named,
+        fake_server(()) as speaking,
+    ):
+        speaking.primary = named.port
+        places = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{speaking.port}"
+        queue = RedisQueue(f"redis+sentinel://{places}/{SERVICE}", options_for(prefix))
+        for _ in range(6):
+            with pytest.raises(QueueUnavailable, match="the server is a replica"):
+                queue.open_blocking()
+        assert speaking.asked.count("SENTINEL") == 6
+        silent.settimeout(0.2)
+        silent.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            silent.accept()
 
 
 def test_sentinels_that_are_all_away_are_a_server_that_is_away(sentinels: Sentinels, prefix: str) -> None:

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{ConnectionInfo, RedisConnectionInfo, Value};
@@ -17,6 +18,10 @@ use super::tls::TlsFiles;
 /// Longest that one sentinel is listened to: a dead one must leave time for the others.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a sentinel that did not answer is asked after the others: it may be frozen or behind a broken link, and
+/// costs all of that patience each time.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
+
 /// How often sentinels are asked while a connection works: a primary that was replaced goes on taking writes, which are
 /// lost, until somebody tells it, and Sentinel takes seconds for that.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,6 +32,8 @@ pub(super) struct Sentinels {
     service: String,
     /// The sentinel to ask first: the one that has answered last.
     first: AtomicUsize,
+    /// When each did not answer.
+    silent: std::sync::Mutex<Vec<Option<Instant>>>,
     /// Who was named last, and when.
     named: Mutex<Option<(Instant, (String, u16))>>,
 }
@@ -38,7 +45,7 @@ impl Sentinels {
         service: String,
         login: &(Option<String>, Option<String>),
     ) -> Self {
-        let places = hosts
+        let places: Vec<_> = hosts
             .iter()
             .map(|host| {
                 let mut settings = RedisConnectionInfo::default();
@@ -52,6 +59,7 @@ impl Sentinels {
             })
             .collect();
         Self {
+            silent: std::sync::Mutex::new(vec![None; places.len()]),
             places,
             service,
             first: AtomicUsize::new(0),
@@ -65,12 +73,11 @@ impl Sentinels {
     ///
     /// `Unavailable` where no sentinel answers, `Refused` where none lets us in, `Unsuitable` where none knows the group.
     pub(super) async fn primary(&self, tls: &TlsFiles) -> Result<(String, u16), QueueError> {
-        let first = self.first.load(Relaxed);
         let mut answer = None;
-        for step in 0..self.places.len() {
-            let place = (first + step) % self.places.len();
+        for place in self.order() {
             let sentinel = &self.places[place];
             let asked = timeout(PATIENCE, self.ask(sentinel, tls)).await;
+            self.silent()[place] = asked.is_err().then(Instant::now);
             match asked.unwrap_or_else(|_| {
                 let text = format!("the sentinel {} does not answer", sentinel.addr());
                 Err(QueueError::Unavailable(text))
@@ -87,6 +94,19 @@ impl Sentinels {
             }
         }
         Err(answer.unwrap_or_else(|| QueueError::Unsuitable("no sentinel is named".to_owned())))
+    }
+
+    /// The sentinels in the order in which they are asked: those last that did not answer lately.
+    fn order(&self) -> Vec<usize> {
+        let (first, count) = (self.first.load(Relaxed), self.places.len());
+        let mut order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
+        let silent = self.silent();
+        order.sort_by_key(|place| silent[*place].is_some_and(|at| at.elapsed() < LEFT_ALONE));
+        order
+    }
+
+    fn silent(&self) -> MutexGuard<'_, Vec<Option<Instant>>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`Self::primary`], or what was said less than a while ago. Nothing where nobody answers: that a server is not
