@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.queue_under_test import QueueUnderTest, act
 from tests.support.runs import Runs
 from tests.support.server import ServerProcess
@@ -40,10 +42,11 @@ def test_a_lease_that_the_server_has_forgotten_is_let_go(
     assert queue.count("reclaimed") == 0
 
 
+@pytest.mark.parametrize("call", ["1", "rubbish", "1.0", "-1", "999999999999", "99999999999999999999"])
 def test_a_lease_that_only_the_server_remembers_is_given_back(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs, call: str
 ) -> None:
-    """Else the job would wait as long as its worker lives."""
+    """Else the job would wait as long as its worker lives, whatever call it is held under."""
     queue = QueueUnderTest(tmp_path, server.url, prefix, worker="lease_duration_secs = 5")
     client = server.client()
     _, stray = queue.publish([act("first"), act("stray")])
@@ -53,7 +56,7 @@ def test_a_lease_that_only_the_server_remembers_is_given_back(
         wait_until(lambda: queue.count("completed") == 1, what="the other job")
         holder = next(name for name in client.hkeys(queue.key("workers")) if isinstance(name, bytes)).decode()
         # As it is when the server has forgotten an ack: the job is there, held under a call that is over.
-        client.hset(queue.key(f"running:{holder}"), member, "1")
+        client.hset(queue.key(f"running:{holder}"), member, call)
         queue.wait_until_completed(2, deadline_secs=20)
         assert worker.stop() == 0
     assert len(runs.ends()) == 2

@@ -18,6 +18,9 @@ use super::shared::Shared;
 /// remembered wrongly.
 const LOOK_CLOSELY: u32 = 5;
 
+/// A call that is so far ahead of ours is none that we have made, nor one that we make between two beats.
+const FAR_AHEAD: u64 = 10_000;
+
 /// What the beats of one lane have found so far.
 #[derive(Clone, Default)]
 pub(super) struct Looks {
@@ -68,7 +71,10 @@ pub(super) async fn reconcile(
     let unknown: HashSet<Token> = held
         .into_iter()
         // A call without an answer yet may have leased what we are about to hear of.
-        .filter(|token| token.call < next_call && !in_hand.contains(token))
+        .filter(|token| {
+            let answered = token.call < next_call || token.call > next_call + FAR_AHEAD;
+            answered && !in_hand.contains(token)
+        })
         .collect();
     let mut given_back = 0;
     for token in unknown.intersection(&looks.strays) {

@@ -9,6 +9,19 @@ use super::{
 
 /// Most leases that one hold shortens: more worker processes than one queue has.
 const MOST_SHORTENED: usize = 1000;
+/// Most digits of a number that scripts take for one.
+const MOST_DIGITS: usize = 15;
+
+/// The number of a lease call as `release` reads it, or 0, which no call has, where foreign hands have left something else.
+fn call_of(text: &[u8]) -> u64 {
+    let number = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len() <= MOST_DIGITS)
+        .and_then(|text| text.parse::<u64>().ok());
+    number
+        .filter(|number| number.to_string().as_bytes() == text)
+        .unwrap_or(0)
+}
 
 impl RedisQueue {
     /// Gives a new incarnation its lease.
@@ -82,7 +95,7 @@ impl RedisQueue {
         })
     }
 
-    /// What an incarnation holds, which is about as much as it has slots.
+    /// What an incarnation holds, which is about as much as it has slots. What is held under no number is under call 0.
     ///
     /// # Errors
     ///
@@ -97,7 +110,8 @@ impl RedisQueue {
         command.arg(step.keys.running(incarnation));
         let mut held = Vec::new();
         for (member, call) in reply::pairs(self.read(&step, &command).await?)? {
-            if let (Ok(member), Ok(call)) = (reply::member(member), reply::count(&call)) {
+            if let Ok(member) = reply::member(member) {
+                let call = call_of(&reply::bytes(call)?);
                 held.push(Token { member, call });
             }
         }
