@@ -86,6 +86,28 @@ def test_a_job_on_a_long_list_is_not_put_on_it_twice(lane: TestLane, redis: Redi
     assert lane.steps.audit()[1:] == (1, 0)
 
 
+def test_leases_that_last_longer_than_any_are_shortened(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """Their workers may be dead, and a clock that was ahead has given them hours."""
+    tag = tag_of(prefix)
+    redis.zadd(f"{tag}:leases", {"alive": lane.now_ms + 7_200_000, "idle": lane.now_ms + 30_000})
+    lane.steps.audit()
+    assert redis.zscore(f"{tag}:leases", "alive") == lane.now_ms + 30_000
+    assert lane.steps.stats().counters["mended_leases"] == 1
+    # Some worker has said that its leases are longer.
+    redis.hset(f"{tag}:meta", "lease_ms", 600_000)
+    redis.zadd(f"{tag}:leases", {"alive": lane.now_ms + 600_000, "idle": lane.now_ms + 600_001})
+    lane.steps.audit()
+    assert redis.zscore(f"{tag}:leases", "idle") == lane.now_ms + 600_000
+    assert lane.steps.stats().counters["mended_leases"] == 2
+    # It may be forgotten for a while that some worker has said so.
+    redis.hset(f"{tag}:meta", mapping={"epoch_at": lane.now_ms - 60_000, "epoch": 0})
+    assert lane.steps.rotate()
+    redis.zadd(f"{tag}:leases", {"alive": lane.now_ms + 3_600_000, "idle": lane.now_ms + 7_200_000})
+    lane.steps.audit()
+    assert redis.zscore(f"{tag}:leases", "alive") == lane.now_ms + 3_600_000
+    assert redis.zscore(f"{tag}:leases", "idle") == lane.now_ms + 3_600_000
+
+
 @pytest.mark.timeout(120)
 def test_a_worker_audits_its_queue_by_itself(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs

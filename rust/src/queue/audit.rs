@@ -13,7 +13,7 @@ use super::scripts::Script;
 use super::{Incarnation, Lane, Member, Priority, QueueError, reply};
 use crate::job::{Decoded, Job};
 
-/// Most worker processes that are looked for without a lease.
+/// Most worker processes that are looked for without a lease, and leases that one audit shortens.
 const MOST_NAMES: usize = 1_000;
 /// Entries of a list that one call reads.
 const LIST_PAGE: usize = 500;
@@ -100,7 +100,10 @@ impl RedisQueue {
             );
             keys.extend(running.iter().map(String::as_str));
             let mut command = self.command(Script::Audit, step, &keys);
-            command.arg(interval_ms).arg(MOST_NAMES);
+            command
+                .arg(interval_ms)
+                .arg(MOST_NAMES)
+                .arg(self.options().lease_duration_ms);
             for name in &names {
                 command.arg(name.as_str());
             }

@@ -211,7 +211,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 23] = [
     "enqueued",
     "completed",
     "retried",
@@ -233,6 +233,7 @@ const COUNTERS: [&str; 22] = [
     "mended_homeless",
     "mended_doubled",
     "mended_unleased",
+    "mended_leases",
     "ghosts",
 ];
 

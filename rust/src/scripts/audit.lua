@@ -1,20 +1,22 @@
 #!lua flags=allow-oom
--- audit: count jobs and places at one moment, at most once in a while over all workers; and give an incarnation that has
--- no lease, though it has not left, one that has run out: whoever turns next reclaims from it.
+-- audit: count jobs and places at one moment, at most once in a while over all workers; give an incarnation that has no
+-- lease, though it has not left, one that has run out: whoever turns next reclaims from it; and shorten leases that last
+-- longer than any can, which a clock that was set back leaves behind.
 --
 -- KEYS  [1] jobs   [2] scheduled   [3] parked   [4] dead   [5]..[8] pending c h d l   [9] suspects   [10] meta   [11] leases
 --       [12] workers   [13] calls, then the running hash of every incarnation named in ARGV
--- ARGV  [1] least ms between two audits   [2] most names looked at, then the incarnations
+-- ARGV  [1] least ms between two audits   [2] most names looked at, and leases shortened   [3] lease duration of the caller
+--       in ms, then the incarnations
 -- Returns {how many jobs have bytes, how many places are taken, entries on lists}; {-1} where it is too soon, or meta has no
 --       marker; {-2} where an incarnation holds a lease that the caller did not name.
 local now = now_ms()
-local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts')
+local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at')
 local last = whole(known[2]) or 0
 if not known[1] or (last <= now and now - last < tonumber(ARGV[1])) then
   return {-1}
 end
 local named = {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   named[ARGV[i]] = true
 end
 for _, incarnation in ipairs(redis.call('ZRANGE', KEYS[11], 0, -1)) do
@@ -48,5 +50,11 @@ for _, name in ipairs(unleased) do
   redis.call('ZADD', KEYS[11], 'NX', now, name)
 end
 tally(KEYS[10], 'mended_unleased', #unleased)
+local longest = now + longest_lease(known[4], known[5], now, tonumber(ARGV[3]))
+local beyond = redis.call('ZRANGE', KEYS[11], '(' .. longest, '+inf', 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[2]))
+for _, name in ipairs(beyond) do
+  redis.call('ZADD', KEYS[11], 'XX', longest, name)
+end
+tally(KEYS[10], 'mended_leases', #beyond)
 redis.call('HSET', KEYS[10], 'audit_at', now)
 return {jobs, places + listed - (whole(known[3]) or 0), listed}

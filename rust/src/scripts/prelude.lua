@@ -8,6 +8,9 @@ local MAX_TOKENS = 4
 -- No hold lasts longer than a day, whatever the fields say.
 local MAX_HOLD_MS = 86400000
 
+-- The longest lease that a worker can be set to.
+local MAX_LEASE_MS = 3600000
+
 local function id_of(member)
   return string.sub(member, 1, 16)
 end
@@ -73,6 +76,14 @@ end
 local function hold_of(longest, own)
   longest = whole(longest) or 0
   return longest > 0 and math.min(longest, MAX_HOLD_MS) or own
+end
+
+-- The longest lease that any worker can have, by what they have told. For a while after `rotate` has forgotten that, at
+-- least the longest that can be set; workers beat three times a lease, and the first beat of each tells its own again.
+local function longest_lease(longest, forgotten_at, now, own)
+  forgotten_at = whole(forgotten_at)
+  local known_ms = math.max(hold_of(longest, own), own)
+  return forgotten_at and now - forgotten_at < MAX_LEASE_MS / 2 and math.max(known_ms, MAX_LEASE_MS) or known_ms
 end
 
 -- Keeps the longest lease of all workers in mind; `rotate` forgets it now and then, and beats tell it again.

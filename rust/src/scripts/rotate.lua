@@ -28,5 +28,6 @@ redis.call('HSET', KEYS[5], 'epoch', next_epoch, 'epoch_at', now)
 if (whole(known[4]) or 0) <= now then
   -- Workers with longer leases may be gone by now; the others tell theirs with the next beat.
   redis.call('HDEL', KEYS[5], 'lease_ms')
+  redis.call('HSET', KEYS[5], 'lease_ms_at', now)
 end
 return 1

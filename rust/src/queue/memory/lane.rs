@@ -92,6 +92,20 @@ impl LaneState {
         }
     }
 
+    /// Shortens leases that last longer than until then; says how many.
+    pub(super) fn shorten_leases(&mut self, until_ms: i64) -> usize {
+        let longer: Vec<Incarnation> = self
+            .leases
+            .iter()
+            .filter(|(_, expires_ms)| *expires_ms > until_ms)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &longer {
+            self.leases.insert(name.clone(), until_ms);
+        }
+        longer.len()
+    }
+
     /// The list that a member of this priority waits on.
     pub(super) fn list(&mut self, priority: Priority) -> &mut VecDeque<Member> {
         &mut self.pending[priority as usize]
