@@ -137,7 +137,7 @@ METRICS: Final = (
         "counter",
         (),
         "audit_repaired",
-        "Jobs that were nowhere, or in several places, and that an audit has put right.",
+        "Jobs that were nowhere or in several places, and places without a job, that an audit has put right.",
     ),
     Declaration(
         "outcomes_refused_total",

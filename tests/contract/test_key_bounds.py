@@ -135,7 +135,7 @@ def test_no_key_grows_with_what_has_gone_through(lane: TestLane, redis: Redis, p
     remembered = 15 * (2 * WINDOW_SECS // 4 + 10)
     alive = 2 * BOUNDS["max_pending"] + 40
     bounds = {
-        "meta": 40,
+        "meta": 50,
         "jobs": alive + BOUNDS["dead_letter_max"],
         "history": alive + BOUNDS["dead_letter_max"],
         "scheduled": BOUNDS["max_pending"] + 20,

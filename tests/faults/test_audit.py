@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from tests.support.audit import Audit
-from tests.support.busy_lane import PENDING, RUNNING, SCHEDULED, busy_lane, dump
+from tests.support.busy_lane import DEAD, PARKED, PENDING, RUNNING, SCHEDULED, SUSPECT, busy_lane, dump
 from tests.support.lanes import TestLane, member, tag_of
 from tests.support.queue_under_test import QueueUnderTest, act
 from tests.support.runs import Runs
@@ -86,6 +86,118 @@ def test_a_job_on_a_long_list_is_not_put_on_it_twice(lane: TestLane, redis: Redi
     assert lane.steps.audit()[1:] == (1, 0)
 
 
+def test_a_job_that_is_listed_and_elsewhere_leaves_its_list(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """Else a job that runs would be leased once more, and one that is due later would run at once."""
+    tag = tag_of(prefix)
+    redis.lpush(f"{tag}:pending:d", RUNNING, DEAD)
+    redis.lpush(f"{tag}:suspects", PARKED)
+    redis.rpush(f"{tag}:pending:d", SCHEDULED, PENDING)
+    assert lane.steps.audit() == (-5, 0, 5)
+    assert redis.lrange(f"{tag}:pending:d", 0, -1) == [PENDING]
+    assert redis.lrange(f"{tag}:suspects", 0, -1) == [SUSPECT]
+    assert not Audit.read(redis, tag).problems()
+    assert _walks_of_later_audits(lane) == 0
+
+
+def test_an_entry_of_a_cancelled_job_is_not_taken_for_a_second_one(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """The next turn drops it; the job that was stored under the same id since then stays where it is."""
+    tag = tag_of(prefix)
+    lane.steps.cancel(PENDING)
+    redis.srem(f"{tag}:done:0", PENDING[:16])
+    redis.hdel(f"{tag}:ended:0", PENDING[:16])
+    lane.steps.enqueue([(PENDING, ("now", 0), b"{}")])
+    redis.lpush(f"{tag}:pending:d", RUNNING)
+    assert lane.steps.audit() == (-1, 0, 1)
+    assert redis.lrange(f"{tag}:pending:d", 0, -1) == [PENDING, PENDING]
+    assert redis.hgetall(f"{tag}:ghosts") == {PENDING: b"1"}
+    assert lane.steps.audit() == (0, 0, 0)
+
+
+def test_places_without_a_job_are_taken_out(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """From the sorted sets and from what workers hold, and what is no member as well."""
+    tag = tag_of(prefix)
+    places = ("scheduled", "parked", "dead")
+    for number, place in enumerate(places):
+        redis.zadd(f"{tag}:{place}", {member(100 + number): 2**42, b"rubbish": 2**42})
+        redis.hset(f"{tag}:failures", member(100 + number)[:16], b"f")
+    redis.hset(f"{tag}:running:alive", mapping={member(110): "9", "rubbish": "9"})
+    assert lane.steps.audit() == (-8, 0, 0)
+    assert redis.hkeys(f"{tag}:running:alive") == [RUNNING]
+    assert [redis.zcard(f"{tag}:{place}") for place in places] == [1, 1, 1]
+    assert lane.steps.stats().counters["orphans"] == 8
+    redis.hdel(f"{tag}:meta", "orphans")
+    assert not Audit.read(redis, tag).problems()
+    assert _walks_of_later_audits(lane) == 0
+
+
+@pytest.mark.parametrize("counted", [0, 1, 7])
+def test_marks_of_cancelled_jobs_that_are_on_no_list_go(
+    lane: TestLane, redis: Redis, prefix: str, counted: int
+) -> None:
+    """And their count is what is there, whatever it was."""
+    tag = tag_of(prefix)
+    lane.steps.cancel(PENDING)
+    redis.hset(
+        f"{tag}:ghosts",
+        mapping={PENDING: "2", member(120): "3", member(121): "rubbish", "rubbish": "1"},
+    )
+    redis.hset(f"{tag}:meta", "ghosts", 3 + counted)
+    lane.steps.audit()
+    assert redis.hgetall(f"{tag}:ghosts") == {PENDING: b"1"}
+    assert redis.hget(f"{tag}:meta", "ghosts") == b"1"
+    assert not Audit.read(redis, tag).problems()
+    assert _walks_of_later_audits(lane) == 0
+
+
+def test_what_cannot_be_mended_is_walked_over_once_an_hour(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """Fields that are no ids are left alone, and no audit walks for their sake, until something else is amiss too."""
+    tag = tag_of(prefix)
+    redis.hset(f"{tag}:jobs", mapping={"rubbish": "1", "more rubbish": "2"})
+    assert lane.steps.audit() == (2, 0, 0)
+    assert _walks_of_later_audits(lane) == 0
+    redis.lrem(f"{tag}:pending:d", 1, PENDING)  # type: ignore[arg-type]
+    assert lane.steps.audit() == (3, 1, 0)
+    assert _walks_of_later_audits(lane) == 0
+    lane.pass_time(3_600_000)
+    assert _walks_of_later_audits(lane) == 1
+    redis.hdel(f"{tag}:jobs", "rubbish", "more rubbish")
+    assert lane.steps.audit() == (0, 0, 0)
+    assert redis.hmget(f"{tag}:meta", "unmended", "walk_again", "walk_until") == [None, None, None]
+
+
+def test_nobody_walks_while_somebody_does(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """Unless that one has not been heard of for a minute, or the clock was set back since."""
+    tag = tag_of(prefix)
+    redis.lrem(f"{tag}:pending:d", 1, PENDING)  # type: ignore[arg-type]
+    redis.hset(f"{tag}:meta", "walk_until", lane.now_ms + 60_000)
+    assert lane.steps.audit() == (1, 0, 0)
+    redis.hset(f"{tag}:meta", "walk_until", lane.now_ms + 3_600_000)
+    assert lane.steps.audit() == (1, 1, 0)
+    redis.lrem(f"{tag}:pending:d", 1, PENDING)  # type: ignore[arg-type]
+    redis.hset(f"{tag}:meta", "walk_until", lane.now_ms)
+    assert lane.steps.audit() == (1, 1, 0)
+
+
+def test_more_entries_than_a_walk_keeps_are_left_alone(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """Other places are mended all the same, and the lists are looked at when they are shorter."""
+    tag = tag_of(prefix)
+    for first in range(0, 201_000, 10_000):
+        redis.lpush(f"{tag}:pending:l", *(member(1_000_000 + first + n, "l") for n in range(10_000)))
+    redis.zadd(f"{tag}:parked", {member(100): 2**42})
+    redis.lrem(f"{tag}:pending:d", 1, PENDING)  # type: ignore[arg-type]
+    assert lane.steps.audit()[1:] == (0, 0)
+    assert redis.zcard(f"{tag}:parked") == 1
+    # What was mended makes another difference; then there is nothing left to mend but what is too much.
+    assert _walks_of_later_audits(lane) == 1
+    lane.pass_time(60_000)
+    redis.unlink(f"{tag}:pending:l")
+    assert lane.steps.audit()[1:] == (1, 0)
+
+
 def test_leases_that_last_longer_than_any_are_shortened(lane: TestLane, redis: Redis, prefix: str) -> None:
     """Their workers may be dead, and a clock that was ahead has given them hours."""
     tag = tag_of(prefix)
@@ -120,3 +232,11 @@ def test_a_worker_audits_its_queue_by_itself(
         queue.wait_until_completed(1, deadline_secs=60)
         assert worker.stop() == 0
     assert queue.count("mended_homeless") == 1
+
+
+def _walks_of_later_audits(lane: TestLane) -> int:
+    """Count the walks of three more audits."""
+    before = lane.steps.stats().counters["audit_walks"]
+    for _ in range(3):
+        lane.steps.audit()
+    return lane.steps.stats().counters["audit_walks"] - before

@@ -211,7 +211,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 23] = [
+const COUNTERS: [&str; 25] = [
     "enqueued",
     "completed",
     "retried",
@@ -234,6 +234,8 @@ const COUNTERS: [&str; 23] = [
     "mended_doubled",
     "mended_unleased",
     "mended_leases",
+    "mended_ghosts",
+    "audit_walks",
     "ghosts",
 ];
 

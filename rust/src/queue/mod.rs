@@ -40,6 +40,7 @@ pub mod spool;
 mod step;
 mod tls;
 pub mod view;
+mod walk;
 mod work;
 
 pub use audit::Audited;

@@ -35,6 +35,9 @@ pub enum Script {
     Audit,
     Unplaced,
     Mend,
+    Walk,
+    Strays,
+    Ghosts,
 }
 
 impl Script {
@@ -50,7 +53,7 @@ impl Script {
 
 const PRELUDE: &str = include_str!("../scripts/prelude.lua");
 
-const FILES: [(Script, &str); 26] = [
+const FILES: [(Script, &str); 29] = [
     (Script::Open, include_str!("../scripts/open.lua")),
     (Script::Enqueue, include_str!("../scripts/enqueue.lua")),
     (Script::Confirm, include_str!("../scripts/confirm.lua")),
@@ -77,6 +80,9 @@ const FILES: [(Script, &str); 26] = [
     (Script::Audit, include_str!("../scripts/audit.lua")),
     (Script::Unplaced, include_str!("../scripts/unplaced.lua")),
     (Script::Mend, include_str!("../scripts/mend.lua")),
+    (Script::Walk, include_str!("../scripts/walk.lua")),
+    (Script::Strays, include_str!("../scripts/strays.lua")),
+    (Script::Ghosts, include_str!("../scripts/ghosts.lua")),
 ];
 
 /// The server's clock, read once a call: it may move within a script on older servers.

@@ -1,22 +1,24 @@
 #!lua flags=allow-oom
--- audit: count jobs and places at one moment, at most once in a while over all workers; give an incarnation that has no
--- lease, though it has not left, one that has run out: whoever turns next reclaims from it; and shorten leases that last
--- longer than any can, which a clock that was set back leaves behind.
+-- audit: count jobs and places at one moment, at most once in a while over all workers, and say whether the caller is to
+-- walk over them; give an incarnation that has no lease, though it has not left, one that has run out: whoever turns next
+-- reclaims from it; and shorten leases that last longer than any can, which a clock that was set back leaves behind.
 --
 -- KEYS  [1] jobs   [2] scheduled   [3] parked   [4] dead   [5]..[8] pending c h d l   [9] suspects   [10] meta   [11] leases
 --       [12] workers   [13] calls, then the running hash of every incarnation named in ARGV
 -- ARGV  [1] least ms between two audits   [2] most names looked at, and leases shortened   [3] lease duration of the caller
---       in ms, then the incarnations
--- Returns {how many jobs have bytes, how many places are taken, entries on lists}; {-1} where it is too soon, or meta has no
---       marker; {-2} where an incarnation holds a lease that the caller did not name.
+--       in ms   [4] ms that a walk may go on untold   [5] most ms without a walk over the same difference, then the incarnations
+-- Returns {how many jobs have bytes, how many places are taken, entries on lists, until when the caller may walk or 0};
+--       {-1} where it is too soon, or meta has no marker; {-2} where an incarnation holds a lease that the caller did not name.
+-- A walk is made where the numbers differ, and not as they did when a walk found nothing to mend; by one caller at a time.
 local now = now_ms()
-local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at')
+local most, walk_ms, rest_ms = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at', 'walk_until', 'unmended', 'walk_again')
 local last = whole(known[2]) or 0
 if not known[1] or (last <= now and now - last < tonumber(ARGV[1])) then
   return {-1}
 end
 local named = {}
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   named[ARGV[i]] = true
 end
 for _, incarnation in ipairs(redis.call('ZRANGE', KEYS[11], 0, -1)) do
@@ -37,7 +39,7 @@ end
 local jobs = redis.call('HLEN', KEYS[1])
 local unleased = {}
 for _, key in ipairs({KEYS[12], KEYS[13]}) do
-  if redis.call('HLEN', key) <= tonumber(ARGV[2]) then
+  if redis.call('HLEN', key) <= most then
     for _, name in ipairs(redis.call('HKEYS', key)) do
       if not named[name] and not string.find(name, '[^!-~]') then
         named[name] = true
@@ -51,10 +53,24 @@ for _, name in ipairs(unleased) do
 end
 tally(KEYS[10], 'mended_unleased', #unleased)
 local longest = now + longest_lease(known[4], known[5], now, tonumber(ARGV[3]))
-local beyond = redis.call('ZRANGE', KEYS[11], '(' .. longest, '+inf', 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[2]))
+local beyond = redis.call('ZRANGE', KEYS[11], '(' .. longest, '+inf', 'BYSCORE', 'LIMIT', 0, most)
 for _, name in ipairs(beyond) do
   redis.call('ZADD', KEYS[11], 'XX', longest, name)
 end
 tally(KEYS[10], 'mended_leases', #beyond)
+
+places = places + listed - (whole(known[3]) or 0)
+local walk_until, walk_again, walk = whole(known[6]) or 0, whole(known[8]) or 0, 0
+if jobs ~= places then
+  local walked = walk_until > now and walk_until <= now + walk_ms
+  local rests = whole(known[7]) == jobs - places and walk_again > now and walk_again <= now + rest_ms
+  if not walked and not rests then
+    walk = now + walk_ms
+    redis.call('HSET', KEYS[10], 'walk_until', walk)
+    tally(KEYS[10], 'audit_walks', 1)
+  end
+elseif known[7] then
+  redis.call('HDEL', KEYS[10], 'unmended', 'walk_again')
+end
 redis.call('HSET', KEYS[10], 'audit_at', now)
-return {jobs, places + listed - (whole(known[3]) or 0), listed}
+return {jobs, places, listed, walk}

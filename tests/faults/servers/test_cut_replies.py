@@ -33,7 +33,7 @@ OTHERS: Final = {
     "hold": "said again, it holds reclaiming back from then on",
     "open": "runs by itself on each connection",
     **dict.fromkeys(
-        ("audit", "mend", "unplaced", "letters", "trim", "erase", "redact"),
+        ("audit", "walk", "strays", "ghosts", "unplaced", "mend", "letters", "trim", "erase", "redact"),
         "has no case here yet: looks, mends and forgets, in passes that are repeated until there is nothing left",
     ),
 }
