@@ -34,7 +34,10 @@ def quick() -> dict[str, Any]:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("setting", "bad", "good"),
-    [("maxmemory-policy", "allkeys-lru", "noeviction"), ("appendonly", "no", "yes")],
+    [
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        pytest.param("appendonly", "no", "yes", marks=pytest.mark.long),
+    ],
 )
 def test_nothing_is_leased_while_the_server_must_not_hold_jobs(
     tmp_path: Path, fresh_server: ServerProcess, setting: str, bad: str, good: str

@@ -21,8 +21,9 @@ DRAIN_SECS = LEASE_SECS + MAX_DELAY_SECS + MARGIN_SECS
 
 
 @pytest.mark.row(1)
+@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("jobs", "secs"), [(1_500, 15), pytest.param(20_000, 240, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("jobs", "secs"), [(1_500, 15), (20_000, 240)])
 def test_workers_killed_every_second_lose_nothing(
     fresh_server: ServerProcess,
     prefix: str,
@@ -41,6 +42,7 @@ def test_workers_killed_every_second_lose_nothing(
 
 
 @pytest.mark.row(25)
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_scripts_flushed_ten_times_a_second_fail_nothing(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry

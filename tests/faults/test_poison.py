@@ -45,8 +45,9 @@ def run_poison(scene: Scene, poison: list[dict[str, Any]], catalogue: Entry) -> 
 
 
 @pytest.mark.row(9)
+@pytest.mark.long
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.long) for run in range(1, 10))])
+@pytest.mark.parametrize("run", range(10))
 def test_jobs_that_end_their_process_are_buried_and_no_other_job_is(
     server: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry, run: int
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_job_that_eats_all_memory_is_buried_and_no_other_job_is(
 
 
 @pytest.mark.row(10)
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_job_for_which_the_kernel_kills_its_process_is_buried_and_no_other_job_is(
     server: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry

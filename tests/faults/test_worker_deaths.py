@@ -82,6 +82,7 @@ def test_a_fleet_killed_at_once_loses_nothing(make_site: MakeSite) -> None:
 
 
 @pytest.mark.row(3)
+@pytest.mark.long
 def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site: MakeSite) -> None:
     site = make_site("slow")
     with site.worker("--processes", "2") as worker:
@@ -143,6 +144,7 @@ def has_ended(site: Site, count: int) -> bool:
 
 
 @pytest.mark.row(1)
+@pytest.mark.long
 def test_a_killed_worker_is_followed_by_another_without_loss_five_times(make_site: MakeSite) -> None:
     site = make_site("slow", concurrency=10)
     site.publish("Slow", 300, secs=0.05)

@@ -121,7 +121,7 @@ def test_a_jump_of_the_servers_clock_loses_nothing_and_hangs_nobody(
 
 @pytest.mark.row(49)
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("minutes", [5, -5])
+@pytest.mark.parametrize("minutes", [5, pytest.param(-5, marks=pytest.mark.long)])
 def test_a_worker_whose_clock_is_wrong_keeps_its_leases_and_starts_nothing_early(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, minutes: int
 ) -> None:
@@ -161,7 +161,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_leases_and_starts_nothing_early
 
 @pytest.mark.row(49)
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("secs", [MINUTES_SECS, -MINUTES_SECS])
+@pytest.mark.parametrize("secs", [MINUTES_SECS, pytest.param(-MINUTES_SECS, marks=pytest.mark.long)])
 def test_a_producer_whose_clock_is_wrong_makes_jobs_that_are_due_when_they_should(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, secs: int
 ) -> None:

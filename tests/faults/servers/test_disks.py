@@ -114,7 +114,9 @@ def test_a_full_disk_under_always_ends_the_server_and_loses_nothing(
 
 @pytest.mark.row(21)
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("appendfsync", "flush_ms"), [("always", 250), ("everysec", 3_000)])
+@pytest.mark.parametrize(
+    ("appendfsync", "flush_ms"), [("always", 250), pytest.param("everysec", 3_000, marks=pytest.mark.long)]
+)
 def test_a_slow_disk_costs_time_and_no_lease(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry, appendfsync: str, flush_ms: int
 ) -> None:

@@ -46,6 +46,7 @@ def rewrites(client: redis.Redis) -> bool:
 
 
 @pytest.mark.row(14)
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_server_that_is_killed_again_and_again_loses_nothing(
     everysec: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry
