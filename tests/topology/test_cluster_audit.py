@@ -21,7 +21,7 @@ MEND_SECS = 60.0
 @pytest.mark.long
 def test_damage_on_every_master_is_mended(server_binary: Path, tmp_path: Path, prefix: str) -> None:
     """A job that is nowhere, one under a lease of hours, and one that only the server knows as leased: all run once."""
-    with Cluster(server_binary, masters=2, replicas=False) as cluster:
+    with Cluster(server_binary, replicas=False) as cluster:
         site, owners = _on_two_masters(cluster, tmp_path, prefix)
         jobs = site.publish("Quick", 24)
         of_shards = [[job.bytes + b"d" for job in jobs if shard_of(job, 2) == shard] for shard in range(2)]
