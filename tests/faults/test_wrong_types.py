@@ -15,8 +15,8 @@ from redis import Redis
 from fraiseql_observers._core import Turn
 from fraiseql_observers.errors import QueueError
 from tests.support.audit import FIXED_KEYS, Audit
-from tests.support.busy_lane import STEPS, busy_lane, dump, restore
-from tests.support.lanes import TestLane, tag_of
+from tests.support.busy_lane import NOW, STEPS, busy_lane, dump, restore
+from tests.support.lanes import TestLane, member, tag_of
 from tests.support.server import ServerProcess
 
 #: No whole number, or one that nothing can be added to.
@@ -141,6 +141,43 @@ def test_a_number_that_is_mended_goes_on_from_there(lane: TestLane, redis: Redis
     redis.hset(meta, "released", "many")
     STEPS["release"](lane.steps)
     assert redis.hmget(meta, "released", "mended_number") == [b"1", b"1"]
+
+
+@pytest.mark.row(52)
+def test_what_stands_in_the_place_of_held_jobs_keeps_up_no_other_reclaim(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """More lost workers than a turn names: they are forgotten, and what they held is put back by an audit."""
+    tag = tag_of(prefix)
+    overwritten = [f"overwritten {number}" for number in range(6)]
+    jobs = [member(number) for number in range(50, 57)]
+    for worker, job in zip([*overwritten, "sound"], jobs, strict=True):
+        lane.steps.join(worker, "{}")
+        lane.steps.enqueue([(job, NOW, b"{}")])
+        while job not in {lease.member for lease in lane.steps.turn(worker, 1, 1).leases}:
+            redis.delete(f"{tag}:running:{worker}")
+            redis.hdel(f"{tag}:calls", worker)
+    lane.pass_time(15_000)
+    lane.steps.beat("alive")
+    lane.pass_time(16_000)
+    redis.zadd(f"{tag}:leases", dict.fromkeys(overwritten, 1))
+    for worker in overwritten:
+        redis.rename(f"{tag}:running:{worker}", f"{tag}:running:aside")
+        redis.set(f"{tag}:running:{worker}", "somebody else's")
+        redis.set(f"{tag}:cancels:{worker}", "somebody else's")
+    redis.set(f"{tag}:cancels:sound", "somebody else's")
+    redis.delete(f"{tag}:running:aside")
+    moved = 0
+    for call in range(100, 103):
+        for lost in lane.steps.turn("alive", call, 0).lost:
+            moved += lane.steps.reclaim(lost, b"f")[0] if lost != "lost" else 0
+    assert moved == 1
+    assert lane.steps.find(jobs[-1][:16]).place == "pending"
+    assert redis.get(f"{tag}:running:{overwritten[0]}") == b"somebody else's"
+    assert lane.steps.stats().counters["orphans"] == len(overwritten)
+    amiss, homeless, _ = lane.steps.audit()
+    assert amiss == homeless >= len(overwritten)
+    assert {lane.steps.find(job[:16]).place for job in jobs} == {"pending"}
 
 
 def _seen(answer: object) -> object:

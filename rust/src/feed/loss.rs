@@ -30,6 +30,9 @@ pub(super) async fn reclaim(
         if done.moved > 0 {
             shared.notice(format!("reclaimed: {} jobs of a lost worker", done.moved));
         }
+        if done.overwritten {
+            shared.notice("overwritten: what a lost worker held; an audit puts its jobs back");
+        }
         if !done.buried.is_empty() {
             for bytes in shared.engine.bytes_of(lane, &done.buried).await? {
                 match bytes.map(|bytes| Job::decode(&bytes)) {

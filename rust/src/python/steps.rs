@@ -147,6 +147,7 @@ pub fn reclaimed_to_py(py: Python<'_>, reclaimed: Reclaimed) -> PyResult<Py<PyAn
         held,
         buried,
         refused,
+        overwritten: _,
     } = reclaimed;
     (moved, held, members_to_py(py, &buried)?, refused).into_py_any(py)
 }

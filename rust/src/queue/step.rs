@@ -170,4 +170,6 @@ pub struct Reclaimed {
     pub buried: Vec<Member>,
     /// Whether nothing was done, because the lease is alive or reclaiming is held back.
     pub refused: bool,
+    /// Whether it was forgotten with whatever it held, because something else stood in the place of that.
+    pub overwritten: bool,
 }

@@ -461,7 +461,8 @@ impl RedisQueue {
             moved,
             held: u64::try_from(held).unwrap_or(0),
             buried,
-            refused: held < 0,
+            refused: held == -1,
+            overwritten: held == -2,
         })
     }
 }

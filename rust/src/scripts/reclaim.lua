@@ -6,7 +6,9 @@
 --       [18] meta   [19] workers   [20] calls   [21] wake
 -- ARGV  [1] lost incarnation   [2] run id of the server   [3] lease duration of the caller in ms   [4] most jobs a call
 --       [5] crashes that bury a job   [6] ms within which they count   [7] most dead letters   [8] failure of a buried job
--- Returns {jobs moved, jobs still held, members buried}; {0, -1} while reclaiming is held back or the lease is alive.
+-- Returns {jobs moved, jobs still held, members buried}; {0, -1} while reclaiming is held back or the lease is alive;
+--       {0, -2} where foreign hands have put something else in the place of [2], which is left as it is. The incarnation is
+--       forgotten then, so that it keeps up no other, and jobs that it held are nowhere until an audit puts them back.
 -- The first crash sends a job to the head of its list, the second and later ones to the suspects, who run alone.
 -- Keeps: an id is in exactly one of pending, scheduled, running, suspects, parked, dead, done.
 local now = now_ms()
@@ -19,7 +21,7 @@ local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not expiry or tonumber(expiry) > now or held_back(KEYS[18], now, ARGV[2], tonumber(ARGV[3])) then
   return {0, -1, {}}
 end
-redis.call('SCARD', KEYS[3])
+local running, cancels = redis.call('TYPE', KEYS[2]).ok, redis.call('TYPE', KEYS[3]).ok
 for i = 4, 8 do
   redis.call('LLEN', KEYS[i])
 end
@@ -30,6 +32,21 @@ end
 redis.call('SCARD', KEYS[14])
 redis.call('SCARD', KEYS[15])
 redis.call('LLEN', KEYS[21])
+
+local function forget()
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  if cancels == 'set' then
+    redis.call('DEL', KEYS[3])
+  end
+  redis.call('HDEL', KEYS[19], ARGV[1])
+  redis.call('HDEL', KEYS[20], ARGV[1])
+end
+
+if running ~= 'hash' and running ~= 'none' then
+  forget()
+  tally(KEYS[18], 'orphans', 1)
+  return {0, -2, {}}
+end
 local fields = redis.call('HRANDFIELD', KEYS[2], most) or {}
 local members, strangers = only_members(fields)
 -- Hashes have no order, but what a call does must not depend on chance.
@@ -70,10 +87,7 @@ end
 put_at_head(lists, again)
 local held = redis.call('HLEN', KEYS[2])
 if held == 0 then
-  redis.call('ZREM', KEYS[1], ARGV[1])
-  redis.call('DEL', KEYS[3])
-  redis.call('HDEL', KEYS[19], ARGV[1])
-  redis.call('HDEL', KEYS[20], ARGV[1])
+  forget()
 end
 if #members > 0 then
   tally(KEYS[18], 'reclaimed', #members)

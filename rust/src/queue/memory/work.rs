@@ -347,7 +347,7 @@ impl MemoryQueue {
                 moved: members.len() as u64,
                 held: held as u64,
                 buried,
-                refused: false,
+                ..Reclaimed::default()
             }
         }))
     }
