@@ -180,6 +180,18 @@ def test_what_stands_in_the_place_of_held_jobs_keeps_up_no_other_reclaim(
     assert {lane.steps.find(job[:16]).place for job in jobs} == {"pending"}
 
 
+def test_a_repeated_turn_drops_what_is_no_job_any_more(lane: TestLane, redis: Redis, prefix: str) -> None:
+    """Whose bytes were deleted since, and what was never one."""
+    tag = tag_of(prefix)
+    jobs = [lease.member for lease in lane.steps.turn("alive", 10, 2).leases]
+    gone, stays = jobs
+    redis.hdel(f"{tag}:jobs", gone[:16])  # type: ignore[arg-type] # bytes are as good as text
+    redis.hset(f"{tag}:running:alive", mapping={b"x": 10, b"y" * 17: 10})
+    assert [lease.member for lease in lane.steps.turn("alive", 10, 2).leases] == [stays]
+    assert lane.steps.stats().counters["orphans"] == 3
+    assert lane.steps.turn("alive", 11, 2).standing == "alive"
+
+
 def _seen(answer: object) -> object:
     if isinstance(answer, Turn):
         return answer.standing, sorted(lease.member for lease in answer.leases)

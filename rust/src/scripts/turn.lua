@@ -7,7 +7,8 @@
 --       [5] most bytes to return (one job is always returned)   [6] `pending` or `suspects`: where to lease from
 -- Returns {status, now, next due or -1, jobs left pending, suspects waiting, lost incarnations, members, bytes, histories};
 --       status 1 leased (maybe nothing), 0 no lease, 2 the lease has run out and nothing is leased.
--- Asked again with the number of its last call, it returns the jobs of that call.
+-- Asked again with the number of its last call, it returns the jobs of that call, and drops what was put among them or
+-- has lost its bytes since.
 -- Keeps: an id is in exactly one of pending, scheduled, running, suspects, parked, dead, done.
 local call, want, batch, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7], s = KEYS[14]}
@@ -133,12 +134,16 @@ if call == last then
   local held = redis.call('HGETALL', KEYS[3])
   for i = 1, #held, 2 do
     if held[i + 1] == ARGV[2] then
-      members[#members + 1] = held[i]
+      local found = is_member(held[i]) and redis.call('HGET', KEYS[8], id_of(held[i]))
+      if found then
+        members[#members + 1] = held[i]
+        bytes[#members] = found
+        histories[#members] = redis.call('HGET', KEYS[9], id_of(held[i]))
+      else
+        redis.call('HDEL', KEYS[3], held[i])
+        orphans = orphans + 1
+      end
     end
-  end
-  for i = 1, #members do
-    bytes[i] = redis.call('HGET', KEYS[8], id_of(members[i]))
-    histories[i] = redis.call('HGET', KEYS[9], id_of(members[i]))
   end
 elseif call < last or want == 0 then
   want = 0
