@@ -180,3 +180,29 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
         assert worker.stop() == 0
     assert [queue.view(job).state for job in jobs] == ["completed"] * len(jobs)
     assert queue.count("reclaimed") == 0
+
+
+@pytest.mark.row(52)
+def test_a_deleted_mark_stops_neither_workers_nor_producers_old_or_new(
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+) -> None:
+    """Whatever the worker has counted into it meanwhile, it is taken for ours again, and nothing is lost."""
+    queue = queue_for(server, prefix, tmp_path)
+    client = server.client()
+    meta = queue.key("meta")
+    with WorkerProcess(queue.config, environment=runs.environment) as worker:
+        for round_ in range(3):
+            gate = tmp_path / f"gate {round_}"
+            queue.publish([act(f"held {round_}", "wait", gate=str(gate))])
+            wait_for_starts(runs, 6 * round_ + 1)
+            client.delete(meta)
+            gate.touch()
+            # The ack has counted into a hash that has no marker.
+            wait_until(lambda: client.hexists(meta, "completed"), what="a count without a mark")
+            assert not client.hexists(meta, "marker")
+            late = queue_for(server, prefix, tmp_path)
+            late.publish([act(f"late {round_} {number}") for number in range(BYSTANDERS // 4)])
+            assert client.hexists(meta, "marker")
+            wait_until(lambda: len(runs.ends()) == 6 * (round_ + 1), deadline_secs=20, what="every job")  # noqa: B023
+        assert worker.stop() == 0
+    assert queue.stats().pending == 0

@@ -12,11 +12,11 @@ from typing import Final
 import pytest
 from redis import Redis
 
-from fraiseql_observers._core import Turn
+from fraiseql_observers._core import RedisQueue, Turn
 from fraiseql_observers.errors import QueueError
 from tests.support.audit import FIXED_KEYS, Audit
-from tests.support.busy_lane import NOW, STEPS, busy_lane, dump, restore
-from tests.support.lanes import TestLane, member, tag_of
+from tests.support.busy_lane import NOW, PENDING, STEPS, busy_lane, dump, restore
+from tests.support.lanes import TestLane, member, options_for, tag_of
 from tests.support.server import ServerProcess
 
 #: No whole number, or one that nothing can be added to.
@@ -190,6 +190,48 @@ def test_a_repeated_turn_drops_what_is_no_job_any_more(lane: TestLane, redis: Re
     assert [lease.member for lease in lane.steps.turn("alive", 10, 2).leases] == [stays]
     assert lane.steps.stats().counters["orphans"] == 3
     assert lane.steps.turn("alive", 11, 2).standing == "alive"
+
+
+def test_a_lane_whose_mark_was_deleted_is_opened_anew_whatever_has_run_since(
+    server: ServerProcess, lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """Each step counts into it or not: a producer that comes later must not take it for somebody else's."""
+    tag = tag_of(prefix)
+    whole = dump(redis, tag)
+    written = 0
+    for step, act in STEPS.items():
+        redis.delete(f"{tag}:meta")
+        act(lane.steps)
+        written += redis.exists(f"{tag}:meta") and not redis.hexists(f"{tag}:meta", "marker")
+        late = RedisQueue(server.url, options_for(prefix), manual_clock=True)
+        late.open_blocking()
+        assert late.lane_blocking("default").enqueue([(member(70), NOW, b"{}")]) == [True], step
+        _assert_in_one_place(Audit.read(redis, tag), step)
+        restore(redis, tag, whole)
+    assert written > 10, "most steps write"
+
+
+def test_a_hash_with_fields_of_others_is_not_taken_over(
+    server: ServerProcess, redis: Redis, prefix: str
+) -> None:
+    """Not even where some fields have names like ours."""
+    redis.hset(f"{tag_of(prefix)}:meta", mapping={"completed": 3, "colour": "red"})
+    with pytest.raises(QueueError, match="a hash without our marker"):
+        RedisQueue(server.url, options_for(prefix), manual_clock=True).open_blocking()
+
+
+def test_entries_of_cancelled_jobs_are_not_owed_once_they_are_met(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """A count of them that was deleted comes right with the last one."""
+    lane.steps.cancel(PENDING)
+    redis.delete(f"{tag_of(prefix)}:meta")
+    while lane.steps.turn("idle", 1, 10).leases:
+        redis.hdel(f"{tag_of(prefix)}:calls", "idle")
+        for job, call in redis.hgetall(f"{tag_of(prefix)}:running:idle").items():
+            lane.steps.ack("idle", [(job, int(call), b"{}")])
+    assert redis.hget(f"{tag_of(prefix)}:meta", "ghosts") == b"0"
+    assert lane.steps.audit() == (0, 0, 0)
 
 
 def _seen(answer: object) -> object:

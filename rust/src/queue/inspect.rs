@@ -211,7 +211,7 @@ impl RedisQueue {
 }
 
 /// The fields of `:meta` that count jobs.
-const COUNTERS: [&str; 25] = [
+pub(super) const COUNTERS: [&str; 25] = [
     "enqueued",
     "completed",
     "retried",

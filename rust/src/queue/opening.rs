@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::facts::ServerFacts;
+use super::inspect::COUNTERS;
 use super::keys::Keys;
 use super::link::{Link, Live};
 use super::scripts::Script;
@@ -13,6 +14,20 @@ use super::{Engine, Lane, QueueError, RedisQueue, reply};
 
 /// What the keys of a lane say whose they are: the program and the number of this layout.
 const MARKER: &str = "fraiseql_observers:1";
+
+/// The fields of `:meta` beside the marker and the counters.
+const FIELDS: [&str; 10] = [
+    "run_id",
+    "shards",
+    "hold_until",
+    "lease_ms",
+    "epoch",
+    "epoch_at",
+    "cursor",
+    "recent",
+    "audit_at",
+    "confirmed_at",
+];
 
 /// What is done where a lane was made with another number of shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +97,9 @@ impl RedisQueue {
             .arg(&live.facts.run_id)
             .arg(self.options().lease_duration_ms)
             .arg(shards)
-            .arg(how.as_str());
+            .arg(how.as_str())
+            .arg(&FIELDS)
+            .arg(&COUNTERS);
         let found = self
             .scripts
             .run(link, live, Script::Open, &command)

@@ -71,7 +71,12 @@ local function lease_members(popped, list)
         redis.call('HDEL', KEYS[10], popped[i])
         ghosts = ghosts - 1
       end
-      tally(KEYS[11], 'ghosts', -1)
+      if ghosts == 0 then
+        -- Whatever was lost of the counter: there is none left.
+        redis.call('HSET', KEYS[11], 'ghosts', 0)
+      else
+        tally(KEYS[11], 'ghosts', -1)
+      end
     else
       kept[#kept + 1] = popped[i]
     end
