@@ -10,8 +10,8 @@ QUEUE_MISTAKES: Final = (
     Mistake(
         "a job is acked before it has run",
         "python/fraiseql_observers/worker/dispatch.py",
-        "            status_code = await rule.run(job)\n",
-        "            feed.succeed(job)\n            status_code = await rule.run(job)\n",
+        "            feed.succeed(job, status_code=await rule.run(job))\n",
+        "            feed.succeed(job)\n            await rule.run(job)\n",
         "tests/faults/test_deliveries.py"
         "::test_five_killed_workers_lose_nothing_and_repeat_only_what_was_running",
     ),
