@@ -88,7 +88,7 @@ def test_what_is_enqueued_while_the_server_is_away_arrives_in_order(
         assert counter("spool_replayed") - replayed == 50
         assert executor.process_event(event()).jobs_queued == 1
     # Nothing of them is left on the disk but the head of one file.
-    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) <= 32
+    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) <= 96
 
 
 def test_concurrent_calls_of_an_event_loop_are_spooled_together(
@@ -257,6 +257,27 @@ def test_a_frozen_process_stops_no_other_for_ever(tmp_path: Path, fresh_server: 
         assert executor.process_event(event()).jobs_spooled == 1
         fresh_server.start()
         wait_until(lambda: len(pending_ids(fresh_server)) == 1, deadline_secs=20, what="the job")
+
+
+def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """Not to another prefix that shares the directory, and to the shards that there are when they arrive."""
+    spool = tmp_path / "spool"
+    orders = [event() for _ in range(40)]
+    fresh_server.stop()
+    with build_with_queue_sync(config_at(fresh_server, spool, shards=8)) as executor:
+        assert all(summary.jobs_spooled == 1 for summary in executor.process_events(orders))
+    fresh_server.start()
+    settings = {"enqueue_timeout_secs": 1, "spool_dir": str(spool)}
+    other = config_for(fresh_server.url, "other", {"a": log_observer()}, storage=settings)
+    with build_with_queue_sync(other) as executor:
+        assert executor.process_event(event()).jobs_queued == 1
+        assert counter("spool_jobs") == 0
+    with build_with_queue_sync(config_at(fresh_server, spool, shards=2)) as executor:
+        wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the replay")
+        # Each is known where a queue of two shards has it.
+        assert all(summary.duplicates == 1 for summary in executor.process_events(orders))
+        assert len(executor.queue.stats_blocking("default")) == 2
+    assert len(pending_ids(fresh_server, "other")) == 1
 
 
 def test_jobs_in_a_spool_can_be_found_and_erased(tmp_path: Path, fresh_server: ServerProcess) -> None:

@@ -12,7 +12,7 @@ use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::queue::gather::Gather;
 use crate::queue::intake::Intake;
-use crate::queue::spool::Spool;
+use crate::queue::spool::{Spool, SpoolSettings};
 use crate::queue::{Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, TlsFiles};
 use crate::runtime;
 
@@ -23,14 +23,7 @@ pub struct PyQueueOptions {
     key_prefix: String,
     shards: u16,
     lane: LaneOptions,
-    spool: Option<SpoolOptions>,
-}
-
-/// Where jobs wait while the queue is away, and how many bytes of them.
-#[derive(Clone)]
-struct SpoolOptions {
-    directory: PathBuf,
-    max_bytes: u64,
+    spool: Option<SpoolSettings>,
 }
 
 #[pymethods]
@@ -63,12 +56,13 @@ impl PyQueueOptions {
             ));
         }
         Ok(Self {
-            key_prefix,
-            shards,
-            spool: spool_dir.map(|directory| SpoolOptions {
+            spool: spool_dir.map(|directory| SpoolSettings {
                 directory,
                 max_bytes: spool_max_bytes,
+                key_prefix: key_prefix.clone(),
             }),
+            key_prefix,
+            shards,
             lane: LaneOptions {
                 shards,
                 max_pending,
@@ -104,13 +98,13 @@ pub struct PyEngine {
     make: Arc<Make>,
     parts: Arc<Mutex<Parts>>,
     shards: u16,
-    spool: Option<SpoolOptions>,
+    spool: Option<SpoolSettings>,
 }
 
 impl PyEngine {
     fn new(
         shards: u16,
-        spool: Option<SpoolOptions>,
+        spool: Option<SpoolSettings>,
         make: impl Fn() -> Result<Engine, QueueError> + Send + Sync + 'static,
     ) -> Result<Self, QueueError> {
         let engine = Arc::new(make()?);
@@ -166,11 +160,7 @@ impl PyEngine {
             }
             let runtime = runtime::handle();
             let spool = match &self.spool {
-                Some(spool) => Some(Arc::new(Spool::open(
-                    &spool.directory,
-                    spool.max_bytes,
-                    &runtime,
-                )?)),
+                Some(spool) => Some(Arc::new(Spool::open(spool, &runtime)?)),
                 None => None,
             };
             let gather = Gather::start(Arc::clone(&parts.engine), &runtime);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::file::{ENDING, Found, REFUSED, START, borrowed, paths};
+use super::lock::{Held, open_lock};
 use super::record::{HEAD, MARK, Record, erase, id_at, sealed};
-use super::store::{Held, open_lock};
 
 /// How long a process that holds the directory's lock is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);

@@ -14,16 +14,21 @@ pub(super) const ENDING: &str = "spool";
 const DAMAGED: &str = "damaged";
 pub(super) const REFUSED: &str = "refused";
 
-/// What a file begins with; behind it stands how far it has been replayed.
-const TITLE: &[u8; 24] = b"fraiseql_observers:spl:1";
+/// What a file begins with; behind it stand how far it has been replayed, and the prefix of the queue that it is for.
+const TITLE: &[u8; 24] = b"fraiseql_observers:spl:2";
+
+/// Room for that prefix; what it does not fill is zeros.
+pub(super) const MOST_PREFIX_BYTES: usize = 64;
 
 /// Where the first record is.
-pub(super) const START: u64 = 32;
+pub(super) const START: u64 = 24 + 8 + MOST_PREFIX_BYTES as u64;
 
 /// A file that this process owns.
 pub(super) struct SpoolFile {
     pub(super) path: PathBuf,
     file: File,
+    /// The prefix of the queue that its jobs are for.
+    prefix: String,
     /// Up to where it has been replayed.
     pub(super) read: u64,
     /// Where the replay goes on in this pass; what stands between waits, or is done.
@@ -80,7 +85,7 @@ pub(super) const ENDINGS: [&str; 3] = [ENDING, DAMAGED, REFUSED];
 
 impl SpoolFile {
     /// Makes a file of our own.
-    pub(super) fn create(directory: &Path) -> io::Result<Self> {
+    pub(super) fn create(directory: &Path, prefix: &str) -> io::Result<Self> {
         let name = format!(
             "{:015}-{}-{:08x}.{ENDING}",
             SystemClock.now_ms(),
@@ -98,6 +103,7 @@ impl SpoolFile {
         let made = Self {
             path,
             file,
+            prefix: prefix.to_owned(),
             read: START,
             place: START,
             alone_until: START,
@@ -114,8 +120,8 @@ impl SpoolFile {
         Ok(made)
     }
 
-    /// Takes over a file that nobody owns any more; nothing where somebody does, or where it is none of ours.
-    pub(super) fn adopt(path: &Path) -> io::Result<Option<Self>> {
+    /// Takes over a file that nobody owns any more; nothing where somebody does, or where it is for another queue.
+    pub(super) fn adopt(path: &Path, prefix: &str) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -126,6 +132,7 @@ impl SpoolFile {
             path: path.to_owned(),
             end: file.metadata()?.len(),
             file,
+            prefix: prefix.to_owned(),
             read: START,
             place: START,
             alone_until: START,
@@ -134,9 +141,10 @@ impl SpoolFile {
             sealed: true,
         };
         match read_head(&adopted.file)? {
-            Some(read) => adopted.read = read,
+            Some((_, its)) if its != prefix => return Ok(None),
+            Some((read, _)) => adopted.read = read,
             // Its maker ended before it had written anything.
-            None if adopted.end < START => adopted.end = START,
+            None if adopted.is_unbegun()? => adopted.end = START,
             None => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
@@ -150,6 +158,16 @@ impl SpoolFile {
         adopted.place = adopted.read;
         adopted.jobs = adopted.count()?;
         Ok(Some(adopted))
+    }
+
+    /// Whether it is shorter than a head, and holds no more than the beginning of ours, or room for it.
+    fn is_unbegun(&self) -> io::Result<bool> {
+        if self.end >= START {
+            return Ok(false);
+        }
+        let bytes = self.bytes(0, self.end)?;
+        let title = &bytes[..bytes.len().min(TITLE.len())];
+        Ok(TITLE.starts_with(title) || bytes.iter().all(|byte| *byte == 0))
     }
 
     /// Writes bytes behind the last record; when it returns they are on the disk.
@@ -260,7 +278,7 @@ impl SpoolFile {
             .open(path)?;
         let end = aside.metadata()?.len();
         if end < START {
-            write_head(&aside, START)?;
+            write_head(&aside, START, &self.prefix)?;
         }
         aside.write_all_at(&bytes, end.max(START))?;
         aside.sync_data()?;
@@ -297,7 +315,7 @@ impl SpoolFile {
     }
 
     fn write_head(&self) -> io::Result<()> {
-        write_head(&self.file, self.read)
+        write_head(&self.file, self.read, &self.prefix)
     }
 
     fn count(&self) -> io::Result<u64> {
@@ -318,13 +336,14 @@ impl SpoolFile {
 /// Opens a file that somebody may own, to erase something in it; only under the lock of the directory.
 pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let Some(read) = read_head(&file)? else {
+    let Some((read, prefix)) = read_head(&file)? else {
         return Ok(None);
     };
     Ok(Some(SpoolFile {
         path: path.to_owned(),
         end: file.metadata()?.len(),
         file,
+        prefix,
         read,
         place: read,
         alone_until: START,
@@ -342,22 +361,32 @@ impl SpoolFile {
     }
 }
 
-fn write_head(file: &File, read: u64) -> io::Result<()> {
-    file.write_all_at(TITLE, 0)?;
-    file.write_all_at(&read.to_le_bytes(), TITLE.len() as u64)
+fn write_head(file: &File, read: u64, prefix: &str) -> io::Result<()> {
+    let mut head = TITLE.to_vec();
+    head.extend(read.to_le_bytes());
+    head.extend(prefix.as_bytes());
+    head.resize(TITLE.len() + 8 + MOST_PREFIX_BYTES, 0);
+    file.write_all_at(&head, 0)
 }
 
-fn read_head(file: &File) -> io::Result<Option<u64>> {
-    let mut head = [0; 32];
+/// How far a file has been replayed, and the prefix of its queue.
+fn read_head(file: &File) -> io::Result<Option<(u64, String)>> {
+    let mut head = [0; TITLE.len() + 8 + MOST_PREFIX_BYTES];
     match file.read_exact_at(&mut head, 0) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let Some(read) = head.strip_prefix(TITLE).and_then(<[u8]>::first_chunk::<8>) else {
+    let Some((read, prefix)) = head
+        .strip_prefix(TITLE)
+        .and_then(<[u8]>::split_first_chunk::<8>)
+    else {
         return Ok(None);
     };
-    Ok(Some(u64::from_le_bytes(*read).max(START)))
+    let prefix = String::from_utf8_lossy(prefix)
+        .trim_end_matches('\0')
+        .to_owned();
+    Ok(Some((u64::from_le_bytes(*read).max(START), prefix)))
 }
 
 /// Makes the name of a file outlive a power cut.

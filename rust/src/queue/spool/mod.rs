@@ -6,6 +6,7 @@
 
 mod erase;
 mod file;
+mod lock;
 mod record;
 mod store;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod tests;
 pub use erase::erase_matching;
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -37,6 +38,17 @@ const DISK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the queue has to refuse a call, by an error that does not pass by itself, before it is put aside.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where jobs wait while the queue is away, how many bytes of them, and what they are for.
+#[derive(Clone)]
+pub struct SpoolSettings {
+    /// The directory on this machine.
+    pub directory: PathBuf,
+    /// The most that its files may hold together.
+    pub max_bytes: u64,
+    /// The prefix of the queue's keys.
+    pub key_prefix: String,
+}
 
 /// A spool in use.
 pub struct Spool {
@@ -82,8 +94,13 @@ impl Spool {
     /// # Errors
     ///
     /// Those of the file system.
-    pub fn open(directory: &Path, max_bytes: u64, runtime: &Handle) -> io::Result<Self> {
-        let store = Arc::new(Store::open(directory, max_bytes)?);
+    pub fn open(settings: &SpoolSettings, runtime: &Handle) -> io::Result<Self> {
+        let SpoolSettings {
+            directory,
+            max_bytes,
+            key_prefix,
+        } = settings;
+        let store = Arc::new(Store::open(directory, key_prefix, *max_bytes)?);
         // What is there already is ahead of what comes now. Where the lock is not free, the replay looks again.
         let _ = store.adopt();
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);

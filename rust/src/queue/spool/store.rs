@@ -1,16 +1,16 @@
 //! The files of a spool as one process uses them: what it writes to, and what is still to be replayed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::file::{ENDING, ENDINGS, Found, Span, SpoolFile, paths};
+use super::file::{ENDING, ENDINGS, Found, MOST_PREFIX_BYTES, Span, SpoolFile, paths};
+use super::lock::{Held, open_lock};
 use super::record::Record;
 use crate::metrics::COUNTERS;
 use crate::queue::{Durability, Lane, MAX_CALL_BYTES, NewJob};
@@ -18,18 +18,14 @@ use crate::queue::{Durability, Lane, MAX_CALL_BYTES, NewJob};
 /// Most jobs that are replayed in one go with a level that has to be confirmed: they share one confirmation.
 const CONFIRMED_JOBS: usize = 5_000;
 
-/// The file whose lock keeps writers, readers and erasers of a directory apart.
-const LOCK: &str = "lock";
-
-/// The pause between two looks whether it is free.
-const LOCK_PAUSE: Duration = Duration::from_millis(2);
-
-/// How long the replay waits for it: briefly, since producers of this process wait behind, and it looks again anyway.
+/// How long the replay waits for the lock: briefly, since producers of this process wait behind, and it looks again anyway.
 const BACKGROUND_LIMIT: Duration = Duration::from_millis(500);
 
 /// The spool of one process.
 pub(super) struct Store {
     directory: PathBuf,
+    /// The prefix of the queue: files for others are left to others.
+    prefix: String,
     max_bytes: u64,
     /// Nothing in a process that was forked from the owner.
     lock: Mutex<Option<Arc<File>>>,
@@ -84,49 +80,12 @@ impl Batch {
     }
 }
 
-/// The directory's lock, held.
-pub(super) struct Held(Arc<File>);
-
-impl Held {
-    /// Waits for the lock, no longer than `limit`: a process that was stopped while it held it may never go on.
-    pub(super) fn take(lock: Arc<File>, limit: Duration) -> io::Result<Self> {
-        let deadline = Instant::now() + limit;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self(lock)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(LOCK_PAUSE),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "another process holds the lock of the spool's directory",
-                    ));
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // It also goes with the file, at the latest with the process.
-        let _ = self.0.unlock();
-    }
-}
-
-/// Opens the file whose lock is the directory's.
-pub(super) fn open_lock(directory: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(directory.join(LOCK))
-}
-
 impl Store {
     /// Makes the directory where it is not there, for this user alone.
-    pub(super) fn open(directory: &Path, max_bytes: u64) -> io::Result<Self> {
+    pub(super) fn open(directory: &Path, prefix: &str, max_bytes: u64) -> io::Result<Self> {
+        if prefix.len() > MOST_PREFIX_BYTES {
+            return Err(io::Error::other("the key prefix is too long for a spool"));
+        }
         if !directory.is_dir() {
             DirBuilder::new()
                 .recursive(true)
@@ -135,6 +94,7 @@ impl Store {
         }
         Ok(Self {
             directory: directory.to_owned(),
+            prefix: prefix.to_owned(),
             max_bytes,
             lock: Mutex::new(Some(Arc::new(open_lock(directory)?))),
             state: Mutex::default(),
@@ -191,7 +151,9 @@ impl Store {
             )));
         }
         if state.files.back().is_none_or(|file| file.sealed) {
-            state.files.push_back(SpoolFile::create(&self.directory)?);
+            state
+                .files
+                .push_back(SpoolFile::create(&self.directory, &self.prefix)?);
         }
         if let Some(file) = state.files.back_mut() {
             file.append(&bytes)?;
@@ -214,7 +176,7 @@ impl Store {
             if state.files.iter().any(|file| file.path == path) {
                 continue;
             }
-            match SpoolFile::adopt(&path) {
+            match SpoolFile::adopt(&path, &self.prefix) {
                 Ok(Some(file)) => {
                     state.files.push_front(file);
                     *self.only() = None;

@@ -13,7 +13,7 @@ use super::store::{Batch, Store};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
 
 /// Where the first record is.
-const HEAD: usize = 32;
+const HEAD: usize = 96;
 
 /// How long a lock is waited for.
 const LIMIT: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ impl Folder {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.0, 1 << 20).unwrap()
+        Store::open(&self.0, "t", 1 << 20).unwrap()
     }
 
     /// A store that has taken over whatever is there.
@@ -184,7 +184,7 @@ fn a_damaged_record_is_put_aside_and_the_others_go_on() {
 #[test]
 fn a_spool_that_is_full_takes_nothing_more_and_loses_nothing() {
     let folder = Folder::new();
-    let store = Store::open(&folder.0, 300).unwrap();
+    let store = Store::open(&folder.0, "t", 400).unwrap();
     let mut taken = 0;
     let error = loop {
         match store.append(&[record("a", &["x"])], LIMIT) {
@@ -355,4 +355,17 @@ fn a_lock_that_nobody_gives_back_is_not_waited_for_for_ever() {
     frozen.unlock().unwrap();
     store.append(&[record("a", &["2"])], LIMIT).unwrap();
     assert_eq!(drained(&store), ["2"]);
+}
+
+#[test]
+fn a_file_for_another_queue_is_left_to_others() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.append(&[record("a", &["1"])], LIMIT).unwrap();
+    drop(store);
+    let other = Store::open(&folder.0, "other", 1 << 20).unwrap();
+    other.adopt().unwrap();
+    assert!(drained(&other).is_empty());
+    assert_eq!(drained(&folder.adopting()), ["1"]);
+    assert!(Store::open(&folder.0, &"x".repeat(65), 1 << 20).is_err());
 }
