@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::file::{ENDING, Found, REFUSED, START, borrowed, paths};
 use super::lock::{Held, open_lock};
 use super::record::{HEAD, MARK, Record, erase, id_at, sealed};
+use super::redo::{self, Change};
 
 /// How long a process that holds the directory's lock is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
@@ -30,11 +31,12 @@ pub fn erase_matching(
     if !directory.is_dir() {
         return Ok(erased);
     }
-    let _held = Held::take(Arc::new(open_lock(directory)?), LOCK_LIMIT)?;
+    let _held = Held::take(directory, Arc::new(open_lock(directory)?), LOCK_LIMIT)?;
     for path in paths(directory, &[ENDING, REFUSED])? {
         let Some(file) = borrowed(&path)? else {
             continue;
         };
+        let mut changes = Vec::new();
         let mut place = START;
         loop {
             let end = match file.at(place)? {
@@ -46,24 +48,33 @@ pub fn erase_matching(
                 Found::Torn | Found::End => break,
             };
             if let (Some(mut body), _) = file.body_at(place)? {
-                let mut changed = false;
+                let mut is_other = false;
                 for job in Record::places(&body).unwrap_or_default() {
                     if let Some(id) = id_at(&body, &job)
                         && matches(id, &body[job.bytes.clone()])
                     {
                         erase(&mut body, &job);
                         erased.push(id);
-                        changed = true;
+                        is_other = true;
                     }
                 }
-                if changed {
+                if is_other {
                     let bytes = sealed(&body);
                     debug_assert_eq!(bytes.len(), HEAD + body.len());
                     // The mark stays as it is: it says whether the record is done.
-                    file.overwrite(place + MARK.len() as u64, &bytes[MARK.len()..])?;
+                    changes.push(Change {
+                        place: place + MARK.len() as u64,
+                        bytes: bytes[MARK.len()..].to_vec(),
+                    });
                 }
             }
             place = end;
+        }
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && !changes.is_empty()
+        {
+            redo::note(directory, name, &changes)?;
+            redo::finish(directory)?;
         }
     }
     erased.sort_unstable();

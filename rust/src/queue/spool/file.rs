@@ -353,14 +353,6 @@ pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
     }))
 }
 
-impl SpoolFile {
-    /// Writes over bytes that are there, and flushes.
-    pub(super) fn overwrite(&self, place: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, place)?;
-        self.file.sync_data()
-    }
-}
-
 fn write_head(file: &File, read: u64, prefix: &str) -> io::Result<()> {
     let mut head = TITLE.to_vec();
     head.extend(read.to_le_bytes());

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::redo;
+
 /// The file whose lock keeps writers, readers and erasers of a directory apart.
 const LOCK: &str = "lock";
 
@@ -19,11 +21,16 @@ pub(super) struct Held(Arc<File>);
 
 impl Held {
     /// Waits for the lock, no longer than `limit`: a process that was stopped while it held it may never go on.
-    pub(super) fn take(lock: Arc<File>, limit: Duration) -> io::Result<Self> {
+    /// What the last holder has not come to the end of is done first.
+    pub(super) fn take(directory: &Path, lock: Arc<File>, limit: Duration) -> io::Result<Self> {
         let deadline = Instant::now() + limit;
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self(lock)),
+                Ok(()) => {
+                    let held = Self(lock);
+                    redo::finish(directory)?;
+                    return Ok(held);
+                }
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(LOCK_PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(io::Error::new(

@@ -8,6 +8,7 @@ mod erase;
 mod file;
 mod lock;
 mod record;
+mod redo;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::file::{ENDING, ENDINGS, Found, MOST_PREFIX_BYTES, Span, SpoolFile, paths};
+use super::file::{
+    ENDING, ENDINGS, Found, MOST_PREFIX_BYTES, Span, SpoolFile, paths, sync_directory,
+};
 use super::lock::{Held, open_lock};
 use super::record::Record;
 use crate::metrics::COUNTERS;
@@ -86,12 +88,7 @@ impl Store {
         if prefix.len() > MOST_PREFIX_BYTES {
             return Err(io::Error::other("the key prefix is too long for a spool"));
         }
-        if !directory.is_dir() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(directory)?;
-        }
+        make(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
             prefix: prefix.to_owned(),
@@ -117,7 +114,7 @@ impl Store {
         let lock = lock.clone().ok_or_else(|| {
             io::Error::other("the spool was opened by a process that has forked this one")
         })?;
-        Held::take(lock, limit)
+        Held::take(&self.directory, lock, limit)
     }
 
     fn only(&self) -> MutexGuard<'_, Option<HashSet<Lane>>> {
@@ -330,6 +327,20 @@ impl Store {
         COUNTERS.spool_holds(jobs, bytes);
         COUNTERS.spool_unreadable(state.closed + faulty);
     }
+}
+
+/// Makes a directory and those above it, for this user alone; when it returns they outlive a power cut.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let above = directory.parent().unwrap_or(directory);
+    make(above)?;
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if !directory.is_dir() => return Err(error),
+        _ => {}
+    }
+    sync_directory(above)
 }
 
 /// Removes files that are replayed to their end, and empties our own; what fails is tried again with the next look.

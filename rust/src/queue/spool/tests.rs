@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::erase_matching;
 use super::file::{ENDING, START};
 use super::record::Record;
+use super::redo::{Change, note};
 use super::store::{Batch, Store};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
 
@@ -368,4 +369,40 @@ fn a_file_for_another_queue_is_left_to_others() {
     assert!(drained(&other).is_empty());
     assert_eq!(drained(&folder.adopting()), ["1"]);
     assert!(Store::open(&folder.0, &"x".repeat(65), 1 << 20).is_err());
+}
+
+#[test]
+fn an_erasure_that_a_crash_has_cut_off_is_finished_and_damages_nothing() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store
+        .append(
+            &[record("a", &["erase", "keep 1"]), record("a", &["keep 2"])],
+            LIMIT,
+        )
+        .unwrap();
+    drop(store);
+    let [path] = folder.files(ENDING).try_into().unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_eq!(
+        erase_matching(&folder.0, |_, bytes| bytes == b"erase")
+            .unwrap()
+            .len(),
+        1
+    );
+    let after = fs::read(&path).unwrap();
+    assert!(!folder.0.join("erasing").exists());
+    for cut in HEAD + 4..before.len() {
+        fs::write(&path, [&after[..cut], &before[cut..]].concat()).unwrap();
+        let change = Change {
+            place: START + 4,
+            bytes: after[HEAD + 4..].to_vec(),
+        };
+        let name = path.file_name().unwrap().to_str().unwrap();
+        note(&folder.0, name, &[change]).unwrap();
+        drop(folder.adopting());
+        assert_eq!(fs::read(&path).unwrap(), after, "cut at {cut}");
+    }
+    assert_eq!(drained(&folder.adopting()), ["keep 1", "keep 2"]);
+    assert!(folder.files("damaged").is_empty());
 }
