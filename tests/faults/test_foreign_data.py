@@ -157,8 +157,9 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         children = worker.children()
         for name in KEYS:
-            holder = client.zrange(queue.key("leases"), 0, 0)[0].decode() if "*" in name else ""
-            key = name.replace("*", holder)
+            holder = client.zrange(queue.key("leases"), 0, 0)[0] if "*" in name else b""
+            assert isinstance(holder, bytes)
+            key = name.replace("*", holder.decode())
             gate = tmp_path / key
             jobs += queue.publish([act(f"{key} {number}", "wait", gate=str(gate)) for number in range(2)])
             wait_for_starts(runs, len(jobs))

@@ -185,7 +185,7 @@ def test_a_repeated_turn_drops_what_is_no_job_any_more(lane: TestLane, redis: Re
     tag = tag_of(prefix)
     jobs = [lease.member for lease in lane.steps.turn("alive", 10, 2).leases]
     gone, stays = jobs
-    redis.hdel(f"{tag}:jobs", gone[:16])  # type: ignore[arg-type] # bytes are as good as text
+    redis.hdel(f"{tag}:jobs", gone[:16])
     redis.hset(f"{tag}:running:alive", mapping={b"x": 10, b"y" * 17: 10})
     assert [lease.member for lease in lane.steps.turn("alive", 10, 2).leases] == [stays]
     assert lane.steps.stats().counters["orphans"] == 3
@@ -229,6 +229,7 @@ def test_entries_of_cancelled_jobs_are_not_owed_once_they_are_met(
     while lane.steps.turn("idle", 1, 10).leases:
         redis.hdel(f"{tag_of(prefix)}:calls", "idle")
         for job, call in redis.hgetall(f"{tag_of(prefix)}:running:idle").items():
+            assert isinstance(job, bytes)
             lane.steps.ack("idle", [(job, int(call), b"{}")])
     assert redis.hget(f"{tag_of(prefix)}:meta", "ghosts") == b"0"
     assert lane.steps.audit() == (0, 0, 0)
