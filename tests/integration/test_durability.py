@@ -94,6 +94,22 @@ def test_a_level_that_needs_a_file_is_refused_without_one(server_binary: Path, l
         assert stats_of(config).pending == 1
 
 
+def test_a_file_that_is_never_flushed_is_no_disk_and_leaves_the_replicas_to_answer(
+    pair: tuple[ServerProcess, ServerProcess],
+) -> None:
+    """A flush would be waited for in vain: `disk` is refused, and `replica:1` asks the replica alone."""
+    primary, _ = pair
+    with primary.client() as client:
+        client.config_set("appendfsync", "no")
+    with build_with_queue_sync(config_at(primary.url, "replica:1")) as executor:
+        assert executor.process_event(event()).jobs_queued == 1
+        with pytest.raises(
+            ServerUnsuitable, match=r"found: .*appendfsync no.*needed: appendonly yes with appendfsync"
+        ):
+            executor.process_event(event(), durability="disk")
+    assert (calls(primary, "waitaof"), calls(primary, "wait") > 0) == (0, True)
+
+
 def test_a_replica_that_answers_confirms(pair: tuple[ServerProcess, ServerProcess]) -> None:
     """When the call returns, the replica has the job; a level above the replicas that there are is refused."""
     primary, replica = pair

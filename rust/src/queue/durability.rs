@@ -51,7 +51,7 @@ impl fmt::Display for Durability {
 /// What has to be asked about the primary's own disk after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flush {
-    /// Nothing: it keeps no append-only file, and the replicas answer for the write.
+    /// Nothing: it keeps no append-only file, or leaves the flush to the kernel; the replicas answer for the write.
     Unasked,
     /// `WAITAOF`: whether the write is flushed.
     Awaited,
@@ -75,7 +75,9 @@ impl ServerFacts {
     ///
     /// What was found and what is needed, where the server cannot give the level.
     pub fn proof(&self, level: Durability) -> Result<Option<Proof>, String> {
-        let flush = match (self.appendonly, self.has_waitaof, self.flushes_always()) {
+        // A file that the server never flushes by itself proves nothing, however long it is waited for.
+        let flushed = self.appendonly && !self.flushes_never();
+        let flush = match (flushed, self.has_waitaof, self.flushes_always()) {
             (true, true, _) => Flush::Awaited,
             (true, false, true) => Flush::Always,
             _ => Flush::Unasked,
@@ -91,7 +93,7 @@ impl ServerFacts {
             Durability::Process if self.appendonly => Ok(None),
             Durability::Process => refused("appendonly yes"),
             Durability::Disk if flush == Flush::Unasked => refused(if self.has_waitaof {
-                "appendonly yes"
+                "appendonly yes with appendfsync everysec or always"
             } else {
                 "appendonly yes with appendfsync always, or a server that has WAITAOF (Redis or Valkey 7.2 or newer)"
             }),
@@ -207,6 +209,22 @@ mod tests {
                 .proof(Durability::Disk)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_file_that_is_never_flushed_proves_no_disk_and_replicas_answer_alone() {
+        let never = facts(NEW, "1", Some("no"), 1);
+        let error = never.proof(Durability::Disk).unwrap_err();
+        assert!(
+            error.contains("appendfsync no") && error.ends_with("appendfsync everysec or always"),
+            "{error}"
+        );
+        let proof = Proof {
+            flush: Flush::Unasked,
+            replicas: 1,
+        };
+        assert_eq!(never.proof(Durability::Replica(1)), Ok(Some(proof)));
+        assert_eq!(never.proof(Durability::Process), Ok(None));
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl ServerFacts {
         self.appendfsync.as_deref() == Some("always")
     }
 
+    /// Whether it leaves the flush to the kernel.
+    pub fn flushes_never(&self) -> bool {
+        self.appendfsync.as_deref() == Some("no")
+    }
+
     /// Reads the text of `INFO`.
     ///
     /// # Errors
