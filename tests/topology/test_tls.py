@@ -174,9 +174,19 @@ def test_nothing_is_ever_sent_unencrypted_where_tls_was_asked_for(certificates: 
 
 
 def test_tls_on_a_plain_port_is_told(server: ServerProcess, certificates: Certificates) -> None:
-    """A real server closes or complains; either way it is an error within the time for a connection."""
-    with pytest.raises((QueueRefused, QueueUnavailable), match=rf"127\.0\.0\.1:{server.port}"):
+    """A server waits for the end of what it takes for a command, or complains where it finds one."""
+    told = "does not answer a TLS handshake: it may be a port without TLS|does not speak TLS"
+    with pytest.raises((QueueRefused, QueueUnavailable), match=rf"127\.0\.0\.1:{server.port} ({told})"):
         open_at(server.port, certificates.ca_file)
+
+
+def test_a_port_that_is_silent_under_tls_is_told(certificates: Certificates) -> None:
+    """It takes the connection and says nothing, as a server without TLS does."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(QueueUnavailable, match="it may be a port without TLS"),
+    ):
+        open_at(listener.getsockname()[1], certificates.ca_file)
 
 
 def test_no_tls_on_a_tls_port_is_an_error(front: TlsFront) -> None:

@@ -1,5 +1,7 @@
 //! Where the queue's server is, and how a connection to it is made; everything above sees only the connection.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
@@ -82,6 +84,10 @@ impl Places {
         })
     }
 }
+
+/// Longest that a TLS connection may take up to the end of the handshake. A server without TLS waits for ever for the end
+/// of what it takes for a command; that has to be told before the time for the whole connection is over.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A place to connect to.
 pub struct Endpoint {
@@ -194,14 +200,19 @@ pub(super) async fn dial(
     tls: &TlsFiles,
 ) -> Result<MultiplexedConnection, QueueError> {
     let at = server.addr().to_string();
-    let client = if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+    let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
+    let client = if is_tls {
         Client::build_with_tls(server.clone(), tls.read()?)
             .map_err(|error| QueueError::Unsuitable(format!("TLS: {error}")))?
     } else {
         Client::open(server.clone()).map_err(|error| classify(&at, &error, false))?
     };
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_connection_timeout(Some(if is_tls {
+            HANDSHAKE_TIMEOUT
+        } else {
+            CONNECT_TIMEOUT
+        }))
         .set_response_timeout(None);
     client
         .get_multiplexed_async_connection_with_config(&config)
@@ -209,6 +220,9 @@ pub(super) async fn dial(
         .map_err(|error| {
             let complaint = tls::complaint(&at, &error);
             complaint.unwrap_or_else(|| match server.addr() {
+                ConnectionAddr::TcpTls { .. } if error.is_timeout() => QueueError::Unavailable(
+                    format!("{at} does not answer a TLS handshake: it may be a port without TLS"),
+                ),
                 // What a server says that does not like our certificate comes after the handshake, and is lost with
                 // the connection.
                 ConnectionAddr::TcpTls { .. }
