@@ -125,6 +125,8 @@ class JobQueue(Protocol):
 
 #: How often a shard is rid of what has outlived its time, in seconds; a worker process does that by itself.
 _TEND_SECS = 5.0
+#: Why a job is a dead letter whose holders were lost too often.
+_CRASHED = orjson.dumps({"reason": "crash_limit", "error": "a worker was lost each time it ran"})
 
 
 class Holder:
@@ -136,29 +138,49 @@ class Holder:
         self.incarnation = uuid4().hex
         self.joined = False
         self.call = 0
+        #: What it holds: member and lease call.
+        self.held: set[tuple[bytes, int]] = set()
+        #: Whether that is a suspect, which runs alone.
+        self.suspicious = False
         self._tend_at = 0.0
 
-    async def lease(self, limit: int) -> list[Lease]:
-        """Take up to `limit` jobs, under a new lease where the old one was lost."""
+    async def lease(self, limit: int, source: str = "pending") -> list[Lease]:
+        """Take up to `limit` jobs, under a new lease where the old one was lost; move on what other holders lost."""
         if time.monotonic() >= self._tend_at:
             self._tend_at = time.monotonic() + _TEND_SECS
             await self.lane.rotate()
             await self.lane.trim()
-        turn = await self._turn(limit)
+        turn = await self._turn(limit, source)
         if turn.standing == "lost" or (turn.standing == "expired" and not await self.beat()):
             self.start_anew()
-        if turn.standing != "alive":
+        lost = [name for name in turn.lost if name != self.incarnation]
+        for name in lost:
+            await self._reclaim(name)
+        if turn.standing != "alive" or (lost and not turn.leases):
             # Under a lease that is good again: nobody else had reclaimed it, or this is a new one.
-            turn = await self._turn(limit)
+            turn = await self._turn(limit, source)
+        self.held.update((lease.member, lease.call) for lease in turn.leases)
+        self.suspicious = self.suspicious or (source == "suspects" and bool(turn.leases))
         return turn.leases
 
-    async def _turn(self, limit: int) -> Turn:
+    def let_go(self, lease: Lease) -> None:
+        """Forget a job whose end was told, or that is somebody else's by now."""
+        self.held.discard((lease.member, lease.call))
+        self.suspicious = self.suspicious and bool(self.held)
+
+    async def _reclaim(self, lost: str) -> None:
+        """Move on the jobs of a holder whose lease has run out, until none is left or somebody else does."""
+        held, refused = 1, False
+        while held and not refused:
+            _, held, _, refused = await self.lane.reclaim(lost, _CRASHED)
+
+    async def _turn(self, limit: int, source: str) -> Turn:
         if not self.joined:
             about = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid()})
             await self.lane.join(self.incarnation, about.decode())
             self.joined = True
         self.call += 1
-        return await self.lane.turn(self.incarnation, self.call, limit)
+        return await self.lane.turn(self.incarnation, self.call, limit, source)
 
     async def beat(self) -> bool:
         """Renew the lease; false where it was lost."""
@@ -172,6 +194,8 @@ class Holder:
     def start_anew(self) -> None:
         """Give up an identity whose lease was lost."""
         self.incarnation, self.joined, self.call = uuid4().hex, False, 0
+        self.held.clear()
+        self.suspicious = False
 
 
 class _CoreJobQueue:
@@ -228,13 +252,23 @@ class _CoreJobQueue:
     async def lease(self, limit: int = 1, *, queue: str = "default") -> list[JobLease]:
         """Take up to `limit` pending jobs; call `beat` every third of ``lease_duration_secs`` while they run.
 
-        What turns out to be no job goes to the dead letters, and what a newer version has written is parked.
+        Jobs of holders that are gone, killed or silent, are moved on first. One that ran at the end of two of them
+        comes alone, when nothing else is pending or held, and nothing else comes while it is held. What turns out to be
+        no job goes to the dead letters, and what a newer version has written is parked until a worker process wakes it.
         """
+        if limit < 1 or any(holder.suspicious for holder in self._holders.values()):
+            return []
+        leased = await self._leased(limit, queue, "pending")
+        if not leased and not any(holder.held for holder in self._holders.values()):
+            leased = await self._leased(1, queue, "suspects")
+        return leased
+
+    async def _leased(self, limit: int, queue: str, source: str) -> list[JobLease]:
         leased: list[JobLease] = []
         for shard in range(self._core.shards):
             holder = self._holder(queue, shard)
             while len(leased) < limit:
-                leases = await holder.lease(limit - len(leased))
+                leases = await holder.lease(limit - len(leased), source)
                 if not leases:
                     break
                 opened = [await self._opened(holder, lease) for lease in leases]
@@ -256,6 +290,7 @@ class _CoreJobQueue:
             status_code=status_code,
         )
         outcome = (await lease.holder.lane.ack(lease.holder.incarnation, [ack]))[0]
+        lease.holder.let_go(lease.taken)
         if outcome == "lost":
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
@@ -280,14 +315,18 @@ class _CoreJobQueue:
             status_code=status_code,
             retry_after_ms=None if retry_after is None else retry_after // timedelta(milliseconds=1),
         )
-        if not (await lease.holder.lane.nack(lease.holder.incarnation, [nack]))[0]:
+        done = (await lease.holder.lane.nack(lease.holder.incarnation, [nack]))[0]
+        lease.holder.let_go(lease.taken)
+        if not done:
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
     async def release(self, lease: JobLease) -> None:
         """Give a job back, its attempt not counted."""
         _check_lease(lease)
         token = (lease.taken.member, lease.taken.call)
-        if not (await lease.holder.lane.release(lease.holder.incarnation, [token]))[0]:
+        done = (await lease.holder.lane.release(lease.holder.incarnation, [token]))[0]
+        lease.holder.let_go(lease.taken)
+        if not done:
             raise LeaseLost(f"job {lease.job.id} is not held under this lease any more")
 
     async def cancel(self, job_id: UUID) -> JobState | None:
@@ -328,6 +367,7 @@ class _CoreJobQueue:
             return JobLease(job, lease.attempt, lease, holder, time.time())
         nack = (lease.member, lease.call, verdict, b"", orjson.dumps(failure), b"")
         await holder.lane.nack(holder.incarnation, [nack])
+        holder.let_go(lease)
         return None
 
     def _now(self) -> datetime:

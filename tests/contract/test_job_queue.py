@@ -20,6 +20,7 @@ from fraiseql_observers import (
     ServerUnsuitable,
 )
 from tests.support.configs import config_for
+from tests.support.lanes import tag_of
 from tests.support.server import ServerProcess
 
 #: Makes one test on a queue.
@@ -272,3 +273,45 @@ def test_a_beat_keeps_the_lease(run: Run) -> None:
         await queue.ack(lease)
 
     run(scenario)
+
+
+def test_jobs_of_a_holder_that_is_gone_are_moved_on(server: ServerProcess, prefix: str) -> None:
+    """Without any worker process: another queue object has them, a suspect alone, and in the end they are buried."""
+    config = config_for(server.url, prefix, {})
+    redis = server.client()
+    innocent, poison = job(priority="low"), job()
+
+    async def lose(expected: list[uuid.UUID], *, acked: int = 0) -> None:
+        """Lease from a new queue object, ack the last so many, and let the lease run out with the others held."""
+        queue = RedisJobQueue(config)
+        leases = await queue.lease(5)
+        assert [lease.job.id for lease in leases] == expected
+        assert acked or await queue.lease() == []
+        for lease in leases[len(leases) - acked :]:
+            await queue.ack(lease)
+        await queue.aclose()
+        key = f"{tag_of(prefix)}:leases"
+        redis.zinterstore(key, {key: 0})
+
+    async def scenario() -> None:
+        queue = RedisJobQueue(config)
+        await queue.enqueue_many([poison, innocent])
+        await lose([poison.id, innocent.id], acked=1)
+        await lose([poison.id])
+        # A suspect by now: it waits until nothing else is pending or held.
+        other = job()
+        await queue.enqueue(other)
+        (held,) = await queue.lease(5)
+        assert held.job.id == other.id
+        assert await queue.lease(5) == []
+        await queue.ack(held)
+        await lose([poison.id])
+        assert await queue.lease(5) == []
+        assert await queue.get_status(poison.id) == "dead_lettered"
+        assert await queue.get_status(innocent.id) == await queue.get_status(other.id) == "completed"
+        view = await queue.get_job(poison.id)
+        assert view is not None
+        assert view.reason == "crash_limit"
+        await queue.aclose()
+
+    asyncio.run(scenario())
