@@ -169,6 +169,22 @@ def test_what_cannot_be_mended_is_walked_over_once_an_hour(lane: TestLane, redis
     assert redis.hmget(f"{tag}:meta", "unmended", "walk_again", "walk_until") == [None, None, None]
 
 
+def test_a_job_that_is_nowhere_and_one_too_many_are_found_within_an_hour(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """Equal numbers say little: what makes up for each other is looked for from time to time."""
+    tag = tag_of(prefix)
+    assert lane.steps.audit() == (0, 0, 0)
+    redis.lrem(f"{tag}:pending:d", 1, PENDING)  # type: ignore[arg-type]
+    redis.lpush(f"{tag}:pending:d", SCHEDULED)
+    assert _walks_of_later_audits(lane) == 0
+    lane.pass_time(3_600_000)
+    assert lane.steps.audit() == (0, 1, 1)
+    assert redis.lrange(f"{tag}:pending:d", 0, -1) == [PENDING]
+    assert not Audit.read(redis, tag).problems()
+    assert _walks_of_later_audits(lane) == 0
+
+
 def test_nobody_walks_while_somebody_does(lane: TestLane, redis: Redis, prefix: str) -> None:
     """Unless that one has not been heard of for a minute, or the clock was set back since."""
     tag = tag_of(prefix)

@@ -6,13 +6,15 @@
 -- KEYS  [1] jobs   [2] scheduled   [3] parked   [4] dead   [5]..[8] pending c h d l   [9] suspects   [10] meta   [11] leases
 --       [12] workers   [13] calls, then the running hash of every incarnation named in ARGV
 -- ARGV  [1] least ms between two audits   [2] most names looked at, and leases shortened   [3] lease duration of the caller
---       in ms   [4] ms that a walk may go on untold   [5] most ms without a walk over the same difference, then the incarnations
+--       in ms   [4] ms that a walk may go on untold   [5] most ms without a walk, then the incarnations
 -- Returns {how many jobs have bytes, how many places are taken, entries on lists, until when the caller may walk or 0};
 --       {-1} where it is too soon, or meta has no marker; {-2} where an incarnation holds a lease that the caller did not name.
--- A walk is made where the numbers differ, and not as they did when a walk found nothing to mend; by one caller at a time.
+-- A walk is made where the numbers differ, and not as they did when a walk found nothing to mend; and where they are equal
+-- as often as the fifth argument says, since a job that is nowhere and one too many make up for each other. One caller walks
+-- at a time.
 local now = now_ms()
 local most, walk_ms, rest_ms = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at', 'walk_until', 'unmended', 'walk_again')
+local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at', 'walk_until', 'unmended', 'walk_again', 'walked_at')
 local last = whole(known[2]) or 0
 if not known[1] or (last <= now and now - last < tonumber(ARGV[1])) then
   return {-1}
@@ -60,17 +62,24 @@ end
 tally(KEYS[10], 'mended_leases', #beyond)
 
 places = places + listed - (whole(known[3]) or 0)
-local walk_until, walk_again, walk = whole(known[6]) or 0, whole(known[8]) or 0, 0
+local walk_until, walk_again, walked_at = whole(known[6]) or 0, whole(known[8]) or 0, whole(known[9])
+local walk, rests = 0, false
 if jobs ~= places then
-  local walked = walk_until > now and walk_until <= now + walk_ms
-  local rests = whole(known[7]) == jobs - places and walk_again > now and walk_again <= now + rest_ms
-  if not walked and not rests then
-    walk = now + walk_ms
-    redis.call('HSET', KEYS[10], 'walk_until', walk)
-    tally(KEYS[10], 'audit_walks', 1)
+  rests = whole(known[7]) == jobs - places and walk_again > now and walk_again <= now + rest_ms
+else
+  if known[7] then
+    redis.call('HDEL', KEYS[10], 'unmended', 'walk_again')
   end
-elseif known[7] then
-  redis.call('HDEL', KEYS[10], 'unmended', 'walk_again')
+  if not walked_at or walked_at > now then
+    walked_at = now
+    redis.call('HSET', KEYS[10], 'walked_at', now)
+  end
+  rests = now - walked_at < rest_ms
+end
+if not rests and not (walk_until > now and walk_until <= now + walk_ms) then
+  walk = now + walk_ms
+  redis.call('HSET', KEYS[10], 'walk_until', walk, 'walked_at', now)
+  tally(KEYS[10], 'audit_walks', 1)
 end
 redis.call('HSET', KEYS[10], 'audit_at', now)
 return {jobs, places, listed, walk}
