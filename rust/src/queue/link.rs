@@ -87,11 +87,16 @@ impl Link {
         &self,
     ) -> Result<(MultiplexedConnection, Option<(String, u16)>, ServerFacts), QueueError> {
         let (mut connection, primary) = self.endpoint.connect().await?;
-        let info = send(&mut connection, &facts::info_command())
-            .await
-            .map_err(|error| self.classify(&error, false))?;
+        // Asked together, so that a slow link costs one round trip.
+        let mut beside = connection.clone();
+        let (info_command, fsync_command) = (facts::info_command(), facts::fsync_command());
+        let (info, fsync) = tokio::join!(
+            send(&mut connection, &info_command),
+            send(&mut beside, &fsync_command),
+        );
+        let info = info.map_err(|error| self.classify(&error, false))?;
         // A least-privilege user may not read the configuration; the facts then say less, never more.
-        let fsync = match send(&mut connection, &facts::fsync_command()).await {
+        let fsync = match fsync {
             Ok(answer) => Some(answer),
             Err(error) if error.is_io_error() => return Err(self.classify(&error, false)),
             Err(_) => None,
