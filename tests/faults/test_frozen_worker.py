@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.rig.catalogue import Entry
 from tests.support.handlers import counters_path
 from tests.support.queue_under_test import QueueUnderTest, act
 from tests.support.runs import Runs
@@ -91,7 +92,7 @@ def test_a_worker_that_is_frozen_for_half_its_lease_repeats_nothing(
 @pytest.mark.row(6)
 @pytest.mark.timeout(120)
 def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs, catalogue: Entry
 ) -> None:
     """Beats need no interpreter: nobody else gets the job, and its ack is good."""
     queue = queue_for(server, prefix, tmp_path)
@@ -101,6 +102,7 @@ def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
         with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
             queue.wait_until_completed(1)
             assert (held.stop(), other.stop()) == (0, 0)
+    catalogue.record(lost=int(not runs.ends()), duplicated=len(runs.ends()[1:]), bound=0)
     assert [note.what for note in runs.notes()] == ["start", "end"]
     assert queue.count("reclaimed") == 0
 
@@ -109,7 +111,7 @@ def test_a_handler_that_holds_the_interpreter_beyond_the_lease_keeps_it(
 @pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_handler_that_holds_the_interpreter_beyond_its_timeout_lets_go(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs, catalogue: Entry
 ) -> None:
     """It keeps its lease for three of them, and its job until the timeout; then another process runs the job."""
     timeout_secs = 3 * LEASE_SECS + 1
@@ -134,4 +136,5 @@ def test_a_handler_that_holds_the_interpreter_beyond_its_timeout_lets_go(
             # The supervisor takes the silence of its child for what it is.
             wait_until(lambda: held.children() not in ([], [child]), deadline_secs=30, what="another process")
             assert (held.stop(), other.stop()) == (0, 0)
+    catalogue.record(lost=int(not runs.ends()), duplicated=len(runs.ends()[1:]), bound=0)
     assert [note.label for note in runs.ends()] == ["held"]

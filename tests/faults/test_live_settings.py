@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from fraiseql_observers import build_with_queue_sync, load_config
+from tests.faults.rig.catalogue import Entry
 from tests.support.server import ServerProcess
 from tests.support.site import Site
 from tests.support.wait import wait_until
@@ -40,14 +41,19 @@ def quick() -> dict[str, Any]:
     ],
 )
 def test_nothing_is_leased_while_the_server_must_not_hold_jobs(
-    tmp_path: Path, fresh_server: ServerProcess, setting: str, bad: str, good: str
+    tmp_path: Path,
+    fresh_server: ServerProcess,
+    catalogue: Entry,
+    setting: str,
+    bad: str,
+    good: str,
 ) -> None:
     """The worker stops by itself and says why, and comes back by itself when that is mended."""
     site = site_at(tmp_path, fresh_server, "process")
     config = load_config(site.path)
     with site.worker() as worker, fresh_server.client() as admin, build_with_queue_sync(config) as producer:
         worker.ready()
-        producer.process_event(quick())
+        ids = producer.process_event(quick()).job_ids
         wait_until(lambda: site.count("end") == 1, what="the job")
         assert worker.metrics()["queue_server_unfit"] == 0
         admin.config_set(setting, bad)
@@ -55,7 +61,7 @@ def test_nothing_is_leased_while_the_server_must_not_hold_jobs(
         assert bad in worker.log.partition("queue_unfit")[2].partition("\n")[0]
         wait_until(lambda: worker.metrics()["queue_server_unfit"] == 1, what="the metric")
         # Stored by a producer that asks for less, and was there before the change.
-        assert producer.process_event(quick(), durability="memory").jobs_queued == 1
+        ids = [*ids, *producer.process_event(quick(), durability="memory").job_ids]
         wait_until(lambda: producer.queue.stats_blocking("default")[0].pending == 1, what="the job to wait")
         # Mended, it is the worker that finds out; meanwhile it had every chance to take the job.
         assert site.count("end") == 1
@@ -64,6 +70,7 @@ def test_nothing_is_leased_while_the_server_must_not_hold_jobs(
         assert worker.log.index("queue_fit") > worker.log.index("queue_unfit")
         wait_until(lambda: worker.metrics()["queue_server_unfit"] == 0, what="the metric")
         assert worker.stop() == 0
+    catalogue.record(**site.tally(ids), bound=0)
 
 
 @pytest.mark.timeout(90)

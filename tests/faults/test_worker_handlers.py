@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.rig.catalogue import Entry
 from tests.support.processes import is_alive
 from tests.support.server import ServerProcess
 from tests.support.site import Site
@@ -64,19 +65,22 @@ def test_a_failure_that_cannot_be_reported_as_it_is_keeps_no_slot(
 
 
 @pytest.mark.row(8)
-def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(make_site: MakeSite) -> None:
+def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(
+    make_site: MakeSite, catalogue: Entry
+) -> None:
     site = make_site("stubborn", "slow")
     with site.worker() as worker:
         worker.ready()
         [child] = worker.children()
-        site.publish("Stubborn", secs=600)
+        ids = site.publish("Stubborn", secs=600)
         wait_until(lambda: site.count("ignored") >= 1, what="the timeout")
-        site.publish("Slow", 3, secs=0.1)
+        ids += site.publish("Slow", 3, secs=0.1)
         wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=20, what="every job")
         worker.wait_for_log("keeps its slot")
         worker.wait_for_log("has ended to be replaced; the next starts in 0.0 s")
         assert not is_alive(child)
         assert worker.stop() == 0
+    catalogue.record(**site.tally(ids), bound=0)
     assert site.stats().counters["completed"] == 4
     assert site.stats().dead == 0
 
@@ -99,16 +103,17 @@ def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: Mak
 
 
 @pytest.mark.row(6)
-def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSite) -> None:
+def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSite, catalogue: Entry) -> None:
     site = make_site("blocking", "slow")
     with site.worker() as worker:
         worker.ready()
         [child] = worker.children()
-        site.publish("Blocking", secs=600)
+        ids = site.publish("Blocking", secs=600)
         wait_until(lambda: site.count("start") == 1, what="the start")
-        site.publish("Slow", 3, secs=0.1)
+        ids += site.publish("Slow", 3, secs=0.1)
         worker.wait_for_log("it is killed and replaced", deadline_secs=30)
         wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=30, what="every job")
         assert not is_alive(child)
         assert worker.stop() == 0
+    catalogue.record(**site.tally(ids), bound=0)
     assert site.stats().dead == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.rig.catalogue import Entry
 from tests.support.processes import is_alive
 from tests.support.running_receiver import ReceiverThread
 from tests.support.server import ServerProcess
@@ -134,17 +135,17 @@ def test_sigterm_ends_an_idle_worker_at_once(make_site: MakeSite) -> None:
 
 
 @pytest.mark.row(12)
-def test_sigterm_finishes_what_runs(make_site: MakeSite) -> None:
+def test_sigterm_finishes_what_runs(make_site: MakeSite, catalogue: Entry) -> None:
     site = make_site("slow", "threaded", concurrency=4)
     with site.worker("--processes", "2") as worker:
         worker.ready()
         children = worker.children()
-        site.publish("Slow", 3, secs=1)
-        site.publish("Threaded", 3, secs=1)
+        ids = site.publish("Slow", 3, secs=1) + site.publish("Threaded", 3, secs=1)
         wait_until(lambda: site.count("start") == 6, what="the starts")
         # To the whole group, as a terminal or a service manager does.
         os.killpg(worker.pid, signal.SIGTERM)
         assert worker.wait() == 0
+    catalogue.record(**site.tally(ids), bound=0)
     assert site.count("end") == 6
     assert not any(is_alive(pid) for pid in children)
     stats = site.stats()

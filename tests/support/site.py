@@ -15,9 +15,9 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 from uuid import UUID, uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -112,6 +112,13 @@ async def refusing(event, context):
 """
 
 
+class Tally(TypedDict):
+    """What the books of a site say, in the words of the catalogue."""
+
+    lost: int
+    duplicated: int
+
+
 class Site:
     """One configuration and everything that happens under it.
 
@@ -190,6 +197,14 @@ class Site:
     def runs(self, what: str = "end") -> Counter[str]:
         """Count lines of one kind by job."""
         return Counter(line["job"] for line in self.evidence(what))
+
+    def tally(self, confirmed: Iterable[UUID]) -> Tally:
+        """Count for the catalogue what was confirmed and has not run, and the runs beyond the first of their job."""
+        ran = self.runs()
+        return {
+            "lost": sum(str(job) not in ran for job in confirmed),
+            "duplicated": sum(ran.values()) - len(ran),
+        }
 
     def worker(self, *arguments: str, environment: Mapping[str, str] | None = None) -> WorkerProcess:
         """Start a worker."""

@@ -10,6 +10,7 @@ import pytest
 
 from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.errors import QueueUnavailable, ServerUnsuitable
+from tests.faults.rig.catalogue import Entry
 from tests.support.cluster import Cluster, NodeProcess, tags
 from tests.support.command import run_here
 from tests.support.lanes import options_for
@@ -62,7 +63,7 @@ def test_jobs_of_all_shards_run_and_are_found(cluster: Cluster, tmp_path: Path, 
 @pytest.mark.row(37)
 @pytest.mark.timeout(120)
 def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
-    cluster: Cluster, tmp_path: Path, prefix: str
+    cluster: Cluster, tmp_path: Path, prefix: str, catalogue: Entry
 ) -> None:
     """Only the shard in that slot waits while its keys are on two nodes; then its calls are sent on."""
     site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
@@ -78,6 +79,7 @@ def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
         assert not_run(site, load) == []
         assert worker.stop() == 0, worker.log
     print(f"confirmed {len(load.confirmed)}, errors {sorted(load.errors)}")
+    catalogue.record(**site.tally(load.confirmed), bound=0, note=f"{len(load.confirmed)} confirmed")
     assert set(site.runs().values()) == {1}
 
 
@@ -85,7 +87,7 @@ def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
 @pytest.mark.timeout(180)
 @pytest.mark.long
 def test_a_replica_takes_over_for_a_master_that_is_killed(
-    server_binary: Path, tmp_path: Path, prefix: str
+    server_binary: Path, tmp_path: Path, prefix: str, catalogue: Entry
 ) -> None:
     """The other shards go on meanwhile; lost is at most what was confirmed within the replica's lag."""
     with Cluster(server_binary) as cluster:
@@ -106,6 +108,8 @@ def test_a_replica_takes_over_for_a_master_that_is_killed(
             worker.ready()
             lost = not_run(site, load)
         print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
+        note = f"{len(load.confirmed)} confirmed at auto; the lag may be lost"
+        catalogue.record(**site.tally(load.confirmed), note=note)
         assert all(killed - LAG_SECS <= at <= killed + LAG_SECS for at in lost), (killed, lost[0], lost[-1])
 
 
@@ -113,7 +117,7 @@ def test_a_replica_takes_over_for_a_master_that_is_killed(
 @pytest.mark.timeout(120)
 @pytest.mark.long
 def test_a_cluster_that_is_down_is_told_and_goes_on_when_it_is_back(
-    server_binary: Path, tmp_path: Path, prefix: str
+    server_binary: Path, tmp_path: Path, prefix: str, catalogue: Entry
 ) -> None:
     """With full coverage all shards stop while one master is away. Nothing is lost, and nobody has to do anything."""
     with Cluster(server_binary, replicas=False, full_coverage=True) as cluster:
@@ -138,6 +142,7 @@ def test_a_cluster_that_is_down_is_told_and_goes_on_when_it_is_back(
                 lambda: worker.get("/readyz")[0] == 200, deadline_secs=20, what="a worker that is ready"
             )
             assert worker.stop() == 0, worker.log
+        catalogue.record(**site.tally(ids))
         assert site.runs().keys() >= set(map(str, ids))
 
 

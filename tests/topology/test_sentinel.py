@@ -12,6 +12,7 @@ import pytest
 from fraiseql_observers._core import RedisQueue
 from fraiseql_observers.errors import QueueRefused, QueueUnavailable, ServerUnsuitable
 from tests.bad_input.fake_server import fake_server
+from tests.faults.rig.catalogue import Entry
 from tests.support.lanes import options_for
 from tests.support.load import Load
 from tests.support.sentinels import SERVICE, Sentinels
@@ -60,6 +61,7 @@ def test_a_worker_and_a_producer_follow_a_failover(
     server_binary: Path,
     tmp_path: Path,
     prefix: str,
+    catalogue: Entry,
 ) -> None:
     """Both go on at the new primary. Nothing is lost that a replica has confirmed; of the rest the loss is counted.
 
@@ -95,6 +97,8 @@ def test_a_worker_and_a_producer_follow_a_failover(
             worker.ready()
             lost = not_run(site, load)
     print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
+    note = f"{len(load.confirmed)} confirmed" + ("" if level == "replica:1" else "; the lag may be lost")
+    catalogue.record(**site.tally(load.confirmed), note=note)
     if level == "replica:1":
         assert lost == []
     assert all(begun - LAG_SECS <= at <= known + NOTICE_SECS for at in lost), (
