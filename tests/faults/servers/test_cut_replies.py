@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 
-from fraiseql_observers._core import BlockingLane, RedisQueue
+from fraiseql_observers._core import BlockingLane, EntityEvent, Job, RedisQueue
 from fraiseql_observers.errors import QueueError
 from tests.faults.rig.catalogue import Entry
 from tests.faults.rig.names import own_scripts
@@ -27,15 +29,13 @@ FATES: Final[tuple[dict[str, Any], ...]] = (
     {"fate": Fate.CUT_BEFORE},
     *({"fate": Fate.CUT_AFTER, "bytes": cut} for cut in (0, 1, 5)),
 )
-#: Scripts that no worker and no operator calls by a step of a lane, each with why.
+#: The scripts of an audit: all of them run where something is amiss.
+AUDITING: Final = ("audit", "walk", "strays", "ghosts", "unplaced", "mend")
+#: Scripts that are not cut step by step, each with the test below that cuts it.
 OTHERS: Final = {
-    "confirm": "writes nothing but a time, before each wait for a confirmation",
-    "hold": "said again, it holds reclaiming back from then on",
-    "open": "runs by itself on each connection",
-    **dict.fromkeys(
-        ("audit", "walk", "strays", "ghosts", "unplaced", "mend", "letters", "trim", "erase", "redact"),
-        "has no case here yet: looks, mends and forgets, in passes that are repeated until there is nothing left",
-    ),
+    "confirm": "test_an_enqueue_whose_confirmation_is_lost_stores_its_job_once",
+    "open": "test_the_first_reply_of_a_connection_may_be_lost",
+    **dict.fromkeys(AUDITING, "test_an_audit_whose_reply_is_lost_mends_each_thing_once"),
 }
 
 Call = Callable[[BlockingLane], Any]
@@ -80,6 +80,20 @@ def nack(*verdict: object) -> Call:
     return lambda lane: lane.nack("worker", [(member(n), 1, verdict, b"h", FAILURE, b"") for n in (0, 1)])  # type: ignore[misc]
 
 
+def redact(lane: BlockingLane) -> object:
+    """Take one record out of each entry that has it."""
+    return [
+        lane.redact((entry, records), [record for record in records.split(b"\n") if record != b"{}"])
+        for entry, records in lane.records(None, 10)
+        if b"{}" in records.split(b"\n")
+    ]
+
+
+def ack(lane: BlockingLane) -> object:
+    """Complete two of them, whose records are in one entry."""
+    return lane.ack("worker", [(member(0), 1, b"{}"), (member(1), 1, b"[]")])
+
+
 LEASED: Final = (enqueue, join, turn)
 DIED: Final = (*LEASED, nack("dead", 0))
 
@@ -120,6 +134,15 @@ CASES: Final = (
         2 * HOUR_MS,
     ),
     Case("stats", lambda lane: lane.stats().pending, LEASED),
+    Case("letters", lambda lane: lane.letters(limit=10), DIED),
+    Case("trim", lambda lane: lane.trim(), DIED, 60 * 24 * HOUR_MS),
+    *(
+        Case("erase", lambda lane, number=number: lane.erase(member(number)[:16], b"{}", "d"), prepared)  # type: ignore[misc]
+        for number, prepared in ((0, LEASED), (3, LEASED), (0, DIED))
+    ),
+    Case("erase", lambda lane: lane.erase(member(3)[:16], b"{}", None), LEASED),
+    Case("redact", redact, (*LEASED, ack)),
+    Case("hold", lambda lane: lane.hold(), LEASED, 1_000),
 )
 
 
@@ -180,6 +203,7 @@ def test_a_script_whose_reply_is_lost_leaves_the_state_as_if_it_had_run_once(
 def test_every_script_is_cut() -> None:
     """A new script has to be added here."""
     assert {case.script for case in CASES} | OTHERS.keys() == set(own_scripts().values())
+    assert all(test in globals() for test in OTHERS.values())
 
 
 @pytest.mark.row(42)
@@ -201,4 +225,67 @@ def test_the_first_reply_of_a_connection_may_be_lost(
         audit = Audit.read(client, tag_of(prefix))
     assert audit.problems() == []
     assert audit.count("enqueued") == 1
+    catalogue.record(lost=0, duplicated=0, bound=0)
+
+
+@pytest.mark.row(42)
+@pytest.mark.parametrize("fate", FATES, ids=str)
+def test_an_enqueue_whose_confirmation_is_lost_stores_its_job_once(
+    server: ServerProcess, proxy: Proxy, prefix: str, catalogue: Entry, fate: dict[str, Any]
+) -> None:
+    """It is told as unconfirmed, or tried again by itself, and the same job again adds nothing."""
+    queue = RedisQueue(proxy.url, options_for(prefix))
+    job = Job(
+        action={"type": "log"},
+        event=EntityEvent("INSERT", "Order", UUID(int=1), {}),
+        max_attempts=1,
+        initial_delay_ms=1,
+        max_delay_ms=1,
+        max_age_secs=60,
+    )
+    queue.open_blocking()
+    rule = proxy.on("confirm", **fate)
+    for _ in range(5):
+        try:
+            queue.enqueue_blocking([job], enqueue_timeout_secs=5, durability="disk")
+        except QueueError:
+            continue
+        break
+    else:
+        raise AssertionError("the enqueue is never confirmed")
+    assert rule.fired == 1
+    with server.client() as client:
+        audit = Audit.read(client, tag_of(prefix))
+    assert audit.problems() == []
+    assert audit.count("enqueued") == 1
+    catalogue.record(lost=0, duplicated=0, bound=0)
+
+
+@pytest.mark.row(42)
+@pytest.mark.parametrize("script", AUDITING)
+def test_an_audit_whose_reply_is_lost_mends_each_thing_once(
+    server: ServerProcess, proxy: Proxy, prefix: str, catalogue: Entry, script: str
+) -> None:
+    """What it has begun, a later one ends; and what is counted is what was amiss."""
+    for number, fate in enumerate(FATES):
+        tag = tag_of(here := f"{prefix}-{number}")
+        lane = RedisQueue(proxy.url, options_for(here), manual_clock=True).lane_blocking("default")
+        with server.client() as client:
+            client.set(f"{tag}:clock", START_MS)
+            for step in LEASED:
+                step(lane)
+            client.execute_command("LREM", f"{tag}:pending:d", 1, member(3))
+            client.zadd(f"{tag}:scheduled", {member(0): START_MS + HOUR_MS})
+            client.zadd(f"{tag}:parked", {member(100): START_MS + HOUR_MS})
+            client.hset(f"{tag}:ghosts", member(101), "1")
+            rule = proxy.on(script, **fate)
+            for hours in range(4):
+                client.set(f"{tag}:clock", START_MS + hours * HOUR_MS)
+                with contextlib.suppress(QueueError):
+                    lane.audit()
+            assert rule.fired == 1
+            audit = Audit.read(client, tag)
+        assert audit.problems() == ["1 orphans"]
+        counted = ("mended_homeless", "mended_doubled", "orphans", "mended_ghosts")
+        assert [audit.count(name) for name in counted] == [1, 1, 1, 1]
     catalogue.record(lost=0, duplicated=0, bound=0)
