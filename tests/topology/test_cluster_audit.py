@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_damage_on_every_master_is_mended(server_binary: Path, tmp_path: Path, p
         for (tag, owner), (nowhere, held, stray, *_) in zip(owners.items(), of_shards, strict=True):
             with owner.client() as client:
                 for member in (nowhere, held, stray):
-                    assert client.lrem(f"{{{tag}}}:pending:d", 1, member) == 1
+                    assert client.execute_command("LREM", f"{{{tag}}}:pending:d", 1, member) == 1
                 now_ms = 1000 * int(client.time()[0])
                 client.hset(f"{{{tag}}}:running:gone", held, "1")
                 client.zadd(f"{{{tag}}}:leases", {"gone": now_ms + HOURS_MS})
@@ -38,7 +39,8 @@ def test_damage_on_every_master_is_mended(server_binary: Path, tmp_path: Path, p
             wait_until(lambda: len(site.runs()) >= len(jobs) - 6, what="the other jobs")
             for (tag, owner), (_, _, stray, *_) in zip(owners.items(), of_shards, strict=True):
                 with owner.client() as client:
-                    [holder] = [name.decode() for name in client.hkeys(f"{{{tag}}}:workers")]
+                    names: list[Any] = list(client.hgetall(f"{{{tag}}}:workers"))
+                    [holder] = [name.decode() for name in names]
                     client.hset(f"{{{tag}}}:running:{holder}", stray, "rubbish")
             wait_until(lambda: len(site.runs()) == len(jobs), deadline_secs=MEND_SECS, what="all jobs")
             wait_until(lambda: unfinished(site) == 0, deadline_secs=MEND_SECS, what="an empty queue")
