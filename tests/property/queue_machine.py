@@ -402,7 +402,10 @@ class QueueMachine(BothQueues):
 
     def audit_finds_nothing(self, _: st.DataObject) -> None:
         """Audit a queue in which all is well."""
-        assert self.ask("audit") == (0, 0, 0)
+        longest_ms = self.model.now_ms + BOUNDS.lease_ms
+        if all(at_ms <= longest_ms for at_ms in self.model.leases.values()):
+            # Leases from before a jump back are shortened as far as each queue knows how long they can be.
+            assert self.ask("audit") == (0, 0, 0)
 
     def scripts_are_flushed(self, _: st.DataObject) -> None:
         """Make the server forget the scripts."""
