@@ -19,6 +19,8 @@ from tests.support.worker_process import WorkerProcess
 #: Seconds over which commands and CPU are counted.
 WINDOW_SECS = 6.0
 MOST_COMMANDS_A_SECOND = 5.0
+#: Seconds within which a worker has opened its queue, loaded its scripts and tended once.
+BEGIN_SECS = 2.0
 #: Of one core, for the whole worker.
 MOST_CPU_SHARE = 0.5
 #: Seconds within which a worker is back at a server that answers again.
@@ -56,6 +58,7 @@ def test_an_idle_worker_sends_few_commands(fresh_server: ServerProcess, prefix: 
     """Polling, beats and tending together stay below the bound, with every setting at its default."""
     queue = QueueUnderTest(tmp_path, fresh_server.url, prefix)
     with WorkerProcess(queue.config) as worker:
+        client_commands(fresh_server.port, BEGIN_SECS)
         commands = client_commands(fresh_server.port, WINDOW_SECS)
         assert worker.stop() == 0
     assert commands, "a worker that sends nothing does not watch its queue"
