@@ -10,7 +10,7 @@
 -- Returns {how many jobs have bytes, how many places are taken, entries on lists, until when the caller may walk or 0};
 --       {-1} where it is too soon, or meta has no marker; {-2} where an incarnation holds a lease that the caller did not name.
 -- A walk is made where the numbers differ, and not as they did when a walk found nothing to mend; and where they are equal
--- as often as the fifth argument says, since a job that is nowhere and one too many make up for each other. One caller walks
+-- as often as the fifth argument says, since a job that is nowhere and one too many leave them equal. One caller walks
 -- at a time.
 local now = now_ms()
 local most, walk_ms, rest_ms = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
