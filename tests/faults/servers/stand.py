@@ -57,6 +57,7 @@ class Stand:
         prefix: The start of every key.
         url: Where workers and producers find the server, if there is something between.
         slots: Jobs at a time of each worker.
+        lease_secs: How long a lease of theirs lasts.
         worker: More lines for the section ``[worker]``.
         rules: More observers.
     """
@@ -69,13 +70,14 @@ class Stand:
         *,
         url: str | None = None,
         slots: int = 10,
+        lease_secs: int = LEASE_SECS,
         worker: str = "",
         rules: str = "",
     ) -> None:
         self.server = server
         self.tag = f"{{{prefix}:default:0}}"
         self.runs = Runs(folder / "runs")
-        self._folder, self._prefix, self._slots = folder, prefix, slots
+        self._folder, self._prefix, self._slots, self._lease_secs = folder, prefix, slots, lease_secs
         self._worker, self._rules = worker, rules
         self.queue = self._queue_at(server.url if url is None else url)
         self.offers: dict[str, Offer] = {}
@@ -86,7 +88,7 @@ class Stand:
             self._folder,
             url,
             self._prefix,
-            worker=f"lease_duration_secs = {LEASE_SECS}\nmax_crashes = {MANY_CRASHES}\n{self._worker}",
+            worker=f"lease_duration_secs = {self._lease_secs}\nmax_crashes = {MANY_CRASHES}\n{self._worker}",
             rules=self._rules,
             worker_concurrency=self._slots,
             poll_interval_ms=100,
