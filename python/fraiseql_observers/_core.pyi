@@ -1341,6 +1341,13 @@ class RedisQueue(Queue):
             ValueError: If a certificate comes without its key, or the other way round.
         """
 
+    def close(self) -> None:
+        """End the replay of the spool, and let go of its files; the next enqueue takes them up again.
+
+        Waits a second for what is just being replayed; what is not confirmed by then stays in the spool. Connections go
+        with the object.
+        """
+
 @final
 class MemoryQueue(Queue):
     """The queue in this process, gone with it: the same steps without a server."""

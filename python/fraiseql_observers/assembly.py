@@ -64,7 +64,7 @@ class Connection(NamedTuple):
     """The configured queue, and what is behind it."""
 
     queue: RedisQueue
-    #: Gives up an embedded server; there is nothing to do for another one.
+    #: Ends the replay of the spool, and gives up an embedded server; may take a second or two.
     close: Callable[[], None]
     #: Starts an embedded server again that has died; blocks. There is nothing that we could do for another one.
     ensure: Callable[[], object]
@@ -87,12 +87,19 @@ def open_connection(config: Config) -> Connection:
     """
     url = config.job_queue.url
     if not url.startswith("embedded:"):
-        return Connection(_queue(config), _nothing, _nothing)
+        queue = _queue(config)
+        return Connection(queue, queue.close, _nothing)
     # Imported here: only those who use it need it installed.
     from fraiseql_observers.embedded import open_embedded
 
     server = open_embedded(url)
-    return Connection(RedisQueue(server.url, queue_options(config)), server.close, server.ensure)
+    queue = RedisQueue(server.url, queue_options(config))
+
+    def close() -> None:
+        queue.close()
+        server.close()
+
+    return Connection(queue, close, server.ensure)
 
 
 def _queue(config: Config) -> RedisQueue:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -389,8 +390,7 @@ class RedisJobQueue(_CoreJobQueue):
 
     async def aclose(self) -> None:
         """Let go of what was opened for this queue; jobs that it holds come back when its lease has run out."""
-        close: Callable[[], None] = self._close
-        close()
+        await asyncio.to_thread(self._close)
 
 
 class MemoryJobQueue(_CoreJobQueue):

@@ -267,9 +267,6 @@ def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: Se
     fresh_server.stop()
     with build_with_queue_sync(config_at(fresh_server, spool, shards=8)) as executor:
         assert all(summary.jobs_spooled == 1 for summary in executor.process_events(orders))
-    # A queue replays for as long as somebody has it.
-    del executor
-    wait_until(lambda: counter("spool_jobs") == 0, what="the end of the first one's replay")
     fresh_server.start()
     settings = {"enqueue_timeout_secs": 1, "spool_dir": str(spool)}
     other = config_for(fresh_server.url, "other", {"a": log_observer()}, storage=settings)
@@ -283,6 +280,23 @@ def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: Se
         assert all(summary.duplicates == 1 for summary in executor.process_events(orders))
         assert len(executor.queue.stats_blocking("default")) == 2
     assert len(pending_ids(fresh_server, "other")) == 1
+
+
+def test_a_closed_executor_replays_no_more(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """What it has left goes to the queue as soon as somebody opens the spool again, were it by using it once more."""
+    config = config_at(fresh_server, tmp_path / "spool")
+    fresh_server.stop()
+    with build_with_queue_sync(config) as executor:
+        left = [*executor.process_event(event()).job_ids]
+    fresh_server.start()
+    # Longer than a replay waits to try again.
+    time.sleep(1.5)
+    assert pending_ids(fresh_server) == []
+    left += executor.process_event(event()).job_ids
+    wait_until(lambda: pending_ids(fresh_server) == left, deadline_secs=5, what="both jobs")
+    executor.close()
+    executor.close()
+    assert not list((tmp_path / "spool").glob("*.spool"))
 
 
 def test_jobs_in_a_spool_can_be_found_and_erased(tmp_path: Path, fresh_server: ServerProcess) -> None:

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
+use super::bridge;
 use super::errors::{exception, queue_exception};
 use super::jobs::PyQueue;
 use crate::clock::{Clock, ManualClock, SystemClock};
@@ -186,6 +187,15 @@ impl PyEngine {
         }
     }
 
+    /// Takes away what takes the enqueues, for [`Intake::close`]; the next enqueue makes it anew.
+    ///
+    /// # Errors
+    ///
+    /// As of [`PyEngine::engine`].
+    fn take_intake(&self, py: Python<'_>) -> PyResult<Option<Arc<Intake>>> {
+        self.with_parts(py, |parts| parts.intake.take())
+    }
+
     /// How many shards each queue has.
     pub const fn shards(&self) -> u16 {
         self.shards
@@ -267,6 +277,14 @@ impl PyRedisQueue {
         let engine =
             PyEngine::new(shards, spool, make).map_err(|error| queue_exception(py, &error))?;
         Ok(PyClassInitializer::from(PyQueue::new(engine)).add_subclass(Self {}))
+    }
+
+    /// Ends the replay of the spool.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        match engine_of(slf.as_any())?.take_intake(slf.py())? {
+            Some(intake) => bridge::block_on(slf.py(), intake.close()),
+            None => Ok(()),
+        }
     }
 }
 

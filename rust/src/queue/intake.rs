@@ -1,11 +1,12 @@
 //! The way in for producers: to the queue, or to the spool while the queue is away.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::gather::Gather;
@@ -22,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often files of processes that are gone are looked for.
 const ADOPT_INTERVAL: Duration = Duration::from_secs(15);
 
+/// How long closing waits for what the replay is just sending; what is then not confirmed stays in the spool.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// What has become of a job that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -37,26 +41,31 @@ pub enum Kept {
 pub struct Intake {
     gather: Arc<Gather>,
     spool: Option<Arc<Spool>>,
-    changed: Arc<Notify>,
+    replay: Mutex<Option<Replay>>,
+}
+
+/// The replay task: it ends when its owner says so, or is gone.
+struct Replay {
+    go_on: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
 impl Intake {
     /// An intake that spools where there is a spool; what that holds is replayed from now on.
     pub fn start(gather: Gather, spool: Option<Arc<Spool>>, runtime: &Handle) -> Self {
         let gather = Arc::new(gather);
-        let changed = match &spool {
-            Some(spool) => {
-                let changed = spool.changed();
-                let (to, from) = (Arc::downgrade(&gather), Arc::downgrade(spool));
-                runtime.spawn(replay(to, from, Arc::clone(&changed)));
-                changed
+        let replay = spool.as_ref().map(|spool| {
+            let (go_on, stop) = watch::channel(true);
+            let task = replay(Arc::clone(&gather), Arc::clone(spool), stop);
+            Replay {
+                go_on,
+                task: runtime.spawn(task),
             }
-            None => Arc::default(),
-        };
+        });
         Self {
             gather,
             spool,
-            changed,
+            replay: Mutex::new(replay),
         }
     }
 
@@ -104,18 +113,31 @@ impl Intake {
         }
     }
 
+    /// Ends the replay, and lets go of the spool when no call uses it any more: what is in there is for whoever opens it next.
+    pub async fn close(self: Arc<Self>) {
+        let replay = self
+            .replay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Replay { go_on, mut task }) = replay {
+            go_on.send_replace(false);
+            if timeout(CLOSE_LIMIT, &mut task).await.is_err() {
+                task.abort();
+                let _ = task.await;
+            }
+        }
+        let spool = Arc::into_inner(self).and_then(|intake| intake.spool);
+        if let Some(spool) = spool.and_then(Arc::into_inner) {
+            spool.close().await;
+        }
+    }
+
     /// Lets go of the spool in a process that was forked from its owner.
     pub fn abandon(&self) {
         if let Some(spool) = &self.spool {
             spool.abandon();
         }
-    }
-}
-
-impl Drop for Intake {
-    fn drop(&mut self) {
-        // The replay task sees that nobody is there any more.
-        self.changed.notify_one();
     }
 }
 
@@ -138,39 +160,47 @@ fn and_the_spool(error: QueueError, text: &str) -> QueueError {
 }
 
 /// The replay task: what is spooled goes to the queue in order, however long that takes.
-async fn replay(gather: Weak<Gather>, spool: Weak<Spool>, changed: Arc<Notify>) {
+async fn replay(to: Arc<Gather>, from: Arc<Spool>, mut stop: watch::Receiver<bool>) {
+    let changed = from.changed();
     let mut pause = FIRST_PAUSE;
-    loop {
-        let (Some(to), Some(from)) = (gather.upgrade(), spool.upgrade()) else {
-            return;
-        };
+    while goes_on(&stop) {
         let begun = Instant::now();
         // Errors of the file system are tried again: the jobs stay where they are, and the metrics show them.
         let mut failed = from.adopt().await.is_err();
         // Only a queue that answers gets what is read: a job that is on its way cannot be erased in its file any more.
         let is_away = from.has_backlog() && !to.answers().await;
-        failed |= is_away || pass(&to, &from).await.unwrap_or(true);
-        if Arc::strong_count(&from) == 1 {
-            return;
+        failed |= is_away || pass(&to, &from, &stop).await.unwrap_or(true);
+        let next = async {
+            if failed {
+                // A look at much that waits must not keep the disk busy.
+                sleep(pause.max(10 * begun.elapsed()).min(ADOPT_INTERVAL)).await;
+            } else {
+                let _ = timeout(ADOPT_INTERVAL, changed.notified()).await;
+            }
+        };
+        tokio::select! {
+            () = next => {}
+            _ = stop.changed() => {}
         }
-        drop((to, from));
-        if failed {
-            // A look at much that waits must not keep the disk busy.
-            sleep(pause.max(10 * begun.elapsed()).min(ADOPT_INTERVAL)).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+        pause = if failed {
+            LONGEST_PAUSE.min(pause * 2)
         } else {
-            pause = FIRST_PAUSE;
-            let _ = timeout(ADOPT_INTERVAL, changed.notified()).await;
-        }
+            FIRST_PAUSE
+        };
     }
+}
+
+/// Whether the owner is there, and has not said that it shall end.
+fn goes_on(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() && stop.has_changed().is_ok()
 }
 
 /// Replays all that the queue takes; says whether anything is left. Behind a call that it does not take only those of the
 /// same lane wait.
-async fn pass(to: &Gather, from: &Arc<Spool>) -> io::Result<bool> {
+async fn pass(to: &Gather, from: &Spool, stop: &watch::Receiver<bool>) -> io::Result<bool> {
     from.begin().await?;
     while let Some(batch) = from.next(to.batch_size()).await? {
-        if Arc::strong_count(from) == 1 {
+        if !goes_on(stop) {
             return Ok(true);
         }
         // The number of shards may be another one now than when they were taken.

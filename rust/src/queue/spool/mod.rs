@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::record::Record;
 pub use self::store::Batch;
@@ -56,6 +56,7 @@ pub struct Spool {
     store: Arc<Store>,
     calls: mpsc::Sender<Call>,
     changed: Arc<Notify>,
+    writer: JoinHandle<()>,
 }
 
 struct Call {
@@ -110,12 +111,25 @@ impl Spool {
         drop(opened);
         let (calls, inbox) = mpsc::channel(WAITING_CALLS);
         let changed = Arc::new(Notify::new());
-        runtime.spawn(write(Arc::clone(&store), inbox, Arc::clone(&changed)));
+        let writer = runtime.spawn(write(Arc::clone(&store), inbox, Arc::clone(&changed)));
         Ok(Self {
             store,
             calls,
             changed,
+            writer,
         })
+    }
+
+    /// Lets go of the files, when what was handed in is written.
+    pub async fn close(self) {
+        let Self {
+            store,
+            calls,
+            writer,
+            ..
+        } = self;
+        drop((store, calls));
+        let _ = timeout(DISK_LIMIT, writer).await;
     }
 
     /// Whether jobs wait to be replayed.
