@@ -76,7 +76,7 @@ def build(tree: Path) -> None:
 def passes(tree: Path, test: str) -> bool:
     """Run one test of a tree on its own package."""
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test],
+        [sys.executable, "-m", "pytest", "-q", "-x", "--long", "-p", "no:cacheprovider", test],
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree / "python")},
         capture_output=True,
