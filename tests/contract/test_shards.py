@@ -146,7 +146,6 @@ def test_what_was_spooled_goes_to_the_shards_of_today(
     with build_with_queue_sync(config_with(fresh_server, prefix, 2, **spool)) as executor:
         wait_until(
             lambda: sum(one.pending for one in executor.queue.stats_blocking("default")) == len(ids),
-            deadline_secs=40,
             what="the spooled jobs",
         )
         assert all(executor.queue.find_blocking(job, ["default"]) for job in ids)

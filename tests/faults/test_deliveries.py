@@ -63,7 +63,6 @@ def wait_for_deliveries(receiver: ReceiverProcess, goal: int, *, deadline_secs: 
 
 @pytest.mark.row(1)
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_five_killed_workers_lose_nothing_and_repeat_only_what_was_running(
     server: ServerProcess, prefix: str, tmp_path: Path
 ) -> None:
@@ -126,7 +125,6 @@ class Producer(threading.Thread):
 
 @pytest.mark.row(14)
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_a_server_killed_twice_loses_nothing(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path
 ) -> None:

@@ -59,9 +59,7 @@ def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
         client.hset(queue.key("jobs"), victim.bytes, stranger)
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         children = worker.children()
-        wait_until(
-            lambda: queue.stats().dead == len(RUBBISH), deadline_secs=20, what="a dead letter for each"
-        )
+        wait_until(lambda: queue.stats().dead == len(RUBBISH), what="a dead letter for each")
         queue.wait_until_completed(BYSTANDERS + 1)
         assert worker.children() == children
         assert worker.stop() == 0
@@ -92,7 +90,7 @@ def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
         client.hset(queue.key("jobs"), job.bytes, json.dumps({**json.loads(stored), **change}))
     queue.publish([act(str(number)) for number in range(BYSTANDERS)])
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
-        wait_until(lambda: queue.stats().parked == 3, deadline_secs=20, what="three parked jobs")
+        wait_until(lambda: queue.stats().parked == 3, what="three parked jobs")
         wait_until(lambda: queue.count("completed") == BYSTANDERS, what="the bystanders")
         assert worker.stop() == 0
     views = [queue.view(job) for job in (newer, action, observer)]
@@ -142,11 +140,10 @@ def wait_for_wrong_types(client: redis.Redis, count: int) -> None:
 
 def wait_for_starts(runs: Runs, count: int) -> None:
     """Return when so many runs have started."""
-    wait_until(lambda: len(runs.starts()) == count, deadline_secs=20, what=f"{count} starts")
+    wait_until(lambda: len(runs.starts()) == count, what=f"{count} starts")
 
 
 @pytest.mark.row(52)
-@pytest.mark.timeout(180)
 def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
     server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
@@ -176,7 +173,7 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
             client.delete(queue.key(key))
             if existed:
                 client.rename(queue.key("aside"), queue.key(key))
-            queue.wait_until_completed(len(jobs), deadline_secs=20)
+            queue.wait_until_completed(len(jobs))
         assert worker.children() == children
         assert worker.stop() == 0
     assert [queue.view(job).state for job in jobs] == ["completed"] * len(jobs)
@@ -204,6 +201,6 @@ def test_a_deleted_mark_stops_neither_workers_nor_producers_old_or_new(
             late = queue_for(server, prefix, tmp_path)
             late.publish([act(f"late {round_} {number}") for number in range(BYSTANDERS // 4)])
             assert client.hexists(meta, "marker")
-            wait_until(lambda: len(runs.ends()) == 6 * (round_ + 1), deadline_secs=20, what="every job")  # noqa: B023
+            wait_until(lambda: len(runs.ends()) == 6 * (round_ + 1), what="every job")  # noqa: B023
         assert worker.stop() == 0
     assert queue.stats().pending == 0

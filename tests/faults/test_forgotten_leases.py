@@ -29,12 +29,12 @@ def test_a_lease_that_the_server_has_forgotten_is_let_go(
             pipe.hdel(running, member)
             pipe.zadd(queue.key("parked"), {member: 2**42})
             pipe.execute()
-        wait_until(lambda: "unheld" in worker.log, deadline_secs=20, what="a job that is let go")
+        wait_until(lambda: "unheld" in worker.log, what="a job that is let go")
         with client.pipeline(transaction=True) as pipe:
             pipe.zrem(queue.key("parked"), member)
             pipe.rpush(queue.key("pending:d"), member)
             pipe.execute()
-        wait_until(lambda: len(runs.starts()) == 2, deadline_secs=20, what="a second start")
+        wait_until(lambda: len(runs.starts()) == 2, what="a second start")
         gate.touch()
         queue.wait_until_completed(1)
         assert worker.stop() == 0
@@ -57,7 +57,7 @@ def test_a_lease_that_only_the_server_remembers_is_given_back(
         holder = next(name for name in client.hkeys(queue.key("workers")) if isinstance(name, bytes)).decode()
         # As it is when the server has forgotten an ack: the job is there, held under a call that is over.
         client.hset(queue.key(f"running:{holder}"), member, call)
-        queue.wait_until_completed(2, deadline_secs=20)
+        queue.wait_until_completed(2)
         assert worker.stop() == 0
     assert len(runs.ends()) == 2
     assert queue.count("released") == 1

@@ -66,7 +66,6 @@ def test_an_idle_worker_sends_few_commands(fresh_server: ServerProcess, prefix: 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="CPU time is read from /proc")
-@pytest.mark.timeout(120)
 def test_a_worker_without_server_does_not_spin_and_is_back_soon(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
@@ -95,7 +94,6 @@ def test_a_worker_without_server_does_not_spin_and_is_back_soon(
     assert "queue_up" in worker.whole_log
 
 
-@pytest.mark.timeout(120)
 def test_a_wake_up_call_reaches_a_worker_after_its_server_was_restarted(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:

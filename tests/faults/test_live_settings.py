@@ -32,7 +32,6 @@ def quick() -> dict[str, Any]:
 
 
 @pytest.mark.row(27)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("setting", "bad", "good"),
     [
@@ -73,7 +72,6 @@ def test_nothing_is_leased_while_the_server_must_not_hold_jobs(
     catalogue.record(**site.tally(ids), bound=0)
 
 
-@pytest.mark.timeout(90)
 def test_a_server_that_keeps_less_than_before_is_told_and_used(
     tmp_path: Path, fresh_server: ServerProcess
 ) -> None:

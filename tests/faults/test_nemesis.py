@@ -43,7 +43,6 @@ def test_workers_killed_every_second_lose_nothing(
 
 @pytest.mark.row(25)
 @pytest.mark.long
-@pytest.mark.timeout(120)
 def test_scripts_flushed_ten_times_a_second_fail_nothing(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry
 ) -> None:

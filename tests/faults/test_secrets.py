@@ -62,7 +62,6 @@ max_delay_ms = 100
     )
 
 
-@pytest.mark.timeout(120)
 def test_no_secret_leaves_a_worker_that_fails(
     server_binary: Path, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +84,7 @@ def test_no_secret_leaves_a_worker_that_fails(
         with WorkerProcess(queue.config, environment={"TESTS_RUNS": str(tmp_path / "runs")}) as worker:
             text = f"{PASSWORD} {SIGNING_SECRET} Bearer {BEARER} {QUERY}"
             queue.publish([made("Hook", "hook"), act("raises", "fail", text=text)])
-            wait_until(lambda: queue.stats().dead == 4, deadline_secs=30, what="four dead letters")
+            wait_until(lambda: queue.stats().dead == 4, what="four dead letters")
             pages = worker.get("/metrics") + worker.get("/healthz") + worker.get("/readyz")
             server.kill()
             wait_until(lambda: "queue_down" in worker.log, what="a worker that has noticed")

@@ -84,7 +84,7 @@ def test_what_is_enqueued_while_the_server_is_away_arrives_in_order(
         # What was stored before the outage is no second job after it.
         assert executor.process_event(orders[0]).jobs_spooled == 1
         fresh_server.start()
-        wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the replay")
+        wait_until(lambda: counter("spool_jobs") == 0, what="the replay")
         assert pending_ids(fresh_server) == [uuid.uuid5(order.id, "0:a") for order in orders]
         assert counter("spool_replayed") - replayed == 50
         assert executor.process_event(event()).jobs_queued == 1
@@ -108,9 +108,7 @@ def test_concurrent_calls_of_an_event_loop_are_spooled_together(
             assert all(summary.jobs_spooled == 1 for summary in summaries)
             spooled_at = time.time()
             await asyncio.to_thread(fresh_server.start)
-            await asyncio.to_thread(
-                wait_until, lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the replay"
-            )
+            await asyncio.to_thread(wait_until, lambda: counter("spool_jobs") == 0, what="the replay")
             with fresh_server.client() as client:
                 due = client.zrange("{t:default:0}:scheduled", 0, -1, withscores=True)
             assert isinstance(due, list)
@@ -132,7 +130,7 @@ def test_a_producer_that_is_killed_loses_nothing_that_it_was_promised(
         before = len(accepted(evidence))
         command = producer(config, evidence, "100000")
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda: len(accepted(evidence)) >= before + 50, deadline_secs=30, what="jobs")  # noqa: B023
+            wait_until(lambda: len(accepted(evidence)) >= before + 50, what="jobs")  # noqa: B023
             process.send_signal(signal.SIGKILL)
     promised = accepted(evidence)
     assert len(promised) >= 150
@@ -142,7 +140,6 @@ def test_a_producer_that_is_killed_loses_nothing_that_it_was_promised(
     with build_with_queue_sync(config_at(fresh_server, tmp_path / "spool")):
         wait_until(
             lambda: set(promised) <= set(pending_ids(fresh_server)),
-            deadline_secs=30,
             what="what was promised",
         )
     # Nothing was made twice; beyond what was promised there is at most what each kill has cut off, and the last.
@@ -169,8 +166,8 @@ def test_a_full_disk_refuses_and_claims_nothing(tmp_path: Path, fresh_server: Se
     assert 5 < len(promised) < 40
     fresh_server.start()
     with build_with_queue_sync(config_at(fresh_server, tmp_path / "spool")):
-        wait_until(lambda: stats_of(fresh_server).pending > 0, deadline_secs=20, what="the replay")
-        wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="its end")
+        wait_until(lambda: stats_of(fresh_server).pending > 0, what="the replay")
+        wait_until(lambda: counter("spool_jobs") == 0, what="its end")
     assert pending_ids(fresh_server) == promised
 
 
@@ -189,7 +186,7 @@ def test_a_bound_on_the_spool_is_kept(tmp_path: Path, fresh_server: ServerProces
             executor.process_events(orders)
         assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) <= 65_536
         fresh_server.start()
-        wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the replay")
+        wait_until(lambda: counter("spool_jobs") == 0, what="the replay")
         assert executor.process_event(event()).jobs_queued == 1
 
 
@@ -232,7 +229,7 @@ def test_a_child_that_lives_on_does_not_keep_its_parents_file(
             assert len(promised) == 3
             fresh_server.start()
             with build_with_queue_sync(config_at(fresh_server, tmp_path / "spool")):
-                wait_until(lambda: pending_ids(fresh_server) == promised, deadline_secs=10, what="its jobs")
+                wait_until(lambda: pending_ids(fresh_server) == promised, what="its jobs")
         finally:
             os.kill(child, signal.SIGKILL)
 
@@ -257,7 +254,7 @@ def test_a_frozen_process_stops_no_other_for_ever(tmp_path: Path, fresh_server: 
             frozen.kill()
         assert executor.process_event(event()).jobs_spooled == 1
         fresh_server.start()
-        wait_until(lambda: len(pending_ids(fresh_server)) == 1, deadline_secs=20, what="the job")
+        wait_until(lambda: len(pending_ids(fresh_server)) == 1, what="the job")
 
 
 def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: ServerProcess) -> None:
@@ -275,7 +272,7 @@ def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: Se
         assert counter("spool_jobs") == 0
     replayed = counter("spool_replayed")
     with build_with_queue_sync(config_at(fresh_server, spool, shards=2)) as executor:
-        wait_until(lambda: counter("spool_replayed") == replayed + 40, deadline_secs=20, what="the replay")
+        wait_until(lambda: counter("spool_replayed") == replayed + 40, what="the replay")
         # Each is known where a queue of two shards has it.
         assert all(summary.duplicates == 1 for summary in executor.process_events(orders))
         assert len(executor.queue.stats_blocking("default")) == 2
@@ -315,7 +312,7 @@ def test_jobs_in_a_spool_can_be_found_and_erased(tmp_path: Path, fresh_server: S
         assert uuid.uuid5(forget.id, "0:a") in erased
         assert not any(b"canary" in path.read_bytes() for path in (tmp_path / "spool").iterdir())
         fresh_server.start()
-        wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the replay")
+        wait_until(lambda: counter("spool_jobs") == 0, what="the replay")
     assert pending_ids(fresh_server) == [uuid.uuid5(keep.id, "0:a")]
 
 
@@ -334,17 +331,16 @@ def test_a_queue_that_takes_nothing_holds_up_no_other(tmp_path: Path, fresh_serv
         for order in orders:
             assert executor.process_event(order).jobs_spooled == 2
         fresh_server.start()
-        wait_until(lambda: counter("spool_jobs") == 5, deadline_secs=20, what="the other queue's jobs")
+        wait_until(lambda: counter("spool_jobs") == 5, what="the other queue's jobs")
         assert counter("spool_unreadable") == 1
         with fresh_server.client() as client:
-            wait_until(lambda: client.llen("{t:good:0}:pending:d") == 5, deadline_secs=5, what="all of them")
+            wait_until(lambda: client.llen("{t:good:0}:pending:d") == 5, what="all of them")
             wait_until(
                 lambda: executor.process_event(event()).jobs_queued == 1,
-                deadline_secs=10,
                 what="a new job of the other queue, sent directly",
             )
             client.delete("{t:bad:0}:pending:d")
-            wait_until(lambda: counter("spool_jobs") == 0, deadline_secs=20, what="the rest")
+            wait_until(lambda: counter("spool_jobs") == 0, what="the rest")
             stored: list[Any] = client.lrange("{t:bad:0}:pending:d", 0, -1)
         assert [member[:16] for member in reversed(stored)][:5] == [
             uuid.uuid5(order.id, "0:bad").bytes for order in orders

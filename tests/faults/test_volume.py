@@ -15,7 +15,6 @@ from tests.support.server import ServerProcess
 from tests.support.worker_process import WorkerProcess
 
 
-@pytest.mark.timeout(180)
 def test_events_published_again_after_their_jobs_are_done_make_no_job(
     server: ServerProcess, prefix: str, tmp_path: Path
 ) -> None:

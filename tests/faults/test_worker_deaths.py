@@ -40,7 +40,7 @@ def test_a_killed_child_loses_nothing_and_repeats_only_what_ran(make_site: MakeS
         site.publish("Slow", 20, secs=0.3)
         wait_until(lambda: site.count("start") > site.count("end") >= 4, what="jobs that run after the first")
         os.kill(child, signal.SIGKILL)
-        wait_until(lambda: len(site.runs("end")) == 20, deadline_secs=40, what="every job")
+        wait_until(lambda: len(site.runs("end")) == 20, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 20, what="their completion")
         repeated = [job for job, times in site.runs("start").items() if times > 1]
         assert 1 <= len(repeated) <= 4
@@ -75,7 +75,7 @@ def test_a_fleet_killed_at_once_loses_nothing(make_site: MakeSite) -> None:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     with site.worker("--processes", "2") as worker:
-        wait_until(lambda: len(site.runs("end")) == 30, deadline_secs=40, what="every job")
+        wait_until(lambda: len(site.runs("end")) == 30, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 30, what="their completion")
         assert sum(site.runs("start").values()) <= 30 + 8
         assert site.stats().dead == 0
@@ -96,7 +96,6 @@ def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site:
         # Its jobs run again in the other child, when its lease has run out.
         wait_until(
             lambda: {line["job"] for line in site.evidence("end") if line["pid"] != frozen} >= held,
-            deadline_secs=30,
             what="the jobs of the frozen child",
         )
         wait_until(lambda: site.stats().counters.get("completed") == 8, what="eight acks")
@@ -109,7 +108,7 @@ def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site:
             site.publish("Slow", 8, secs=0.1)
             return frozen in {line["pid"] for line in site.evidence("start")[known:]}
 
-        wait_until(takes_part, deadline_secs=20, what="a start in the child that was frozen")
+        wait_until(takes_part, what="a start in the child that was frozen")
         wait_until(lambda: site.stats().pending + site.stats().running == 0, what="the end of all jobs")
         stats = site.stats()
         assert stats.counters["completed"] == stats.counters["enqueued"], "one ack for each job"
@@ -124,8 +123,8 @@ def test_a_handler_that_ends_its_process_is_buried_and_takes_nobody_with_it(make
         worker.ready()
         site.publish("Exiting")
         site.publish("Slow", 40, secs=0.2)
-        wait_until(lambda: site.stats().dead == 1, deadline_secs=60, what="the burial")
-        wait_until(lambda: len(site.runs("end")) == 40, deadline_secs=60, what="the others")
+        wait_until(lambda: site.stats().dead == 1, what="the burial")
+        wait_until(lambda: len(site.runs("end")) == 40, what="the others")
         [poison] = site.runs("start").keys() - site.runs("end").keys()
         assert site.runs("start")[poison] == 3
         # The third run is one that it has alone, in the child for suspects.
@@ -151,11 +150,11 @@ def test_a_killed_worker_is_followed_by_another_without_loss_five_times(make_sit
     for _ in range(5):
         before = site.count("end")
         with site.worker() as worker:
-            wait_until(partial(has_ended, site, before + 20), deadline_secs=40, what="some jobs")
+            wait_until(partial(has_ended, site, before + 20), what="some jobs")
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
     with site.worker() as worker:
-        wait_until(lambda: len(site.runs("end")) == 300, deadline_secs=60, what="every job")
+        wait_until(lambda: len(site.runs("end")) == 300, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 300, what="their completion")
     assert sum(site.runs("start").values()) <= 300 + 5 * 10
     assert site.stats().dead == 0

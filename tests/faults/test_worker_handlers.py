@@ -75,7 +75,7 @@ def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(
         ids = site.publish("Stubborn", secs=600)
         wait_until(lambda: site.count("ignored") >= 1, what="the timeout")
         ids += site.publish("Slow", 3, secs=0.1)
-        wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=20, what="every job")
+        wait_until(lambda: len(site.runs("end")) == 4, what="every job")
         worker.wait_for_log("keeps its slot")
         worker.wait_for_log("has ended to be replaced; the next starts in 0.0 s")
         assert not is_alive(child)
@@ -92,7 +92,7 @@ def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: Mak
         worker.ready()
         [child] = worker.children()
         site.publish("Threaded", secs=15)
-        wait_until(lambda: site.count("start") == 2, deadline_secs=30, what="the second attempt")
+        wait_until(lambda: site.count("start") == 2, what="the second attempt")
         first, second = site.evidence("start")
         assert first["pid"] == child
         assert second["pid"] != child
@@ -111,8 +111,8 @@ def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSi
         ids = site.publish("Blocking", secs=600)
         wait_until(lambda: site.count("start") == 1, what="the start")
         ids += site.publish("Slow", 3, secs=0.1)
-        worker.wait_for_log("it is killed and replaced", deadline_secs=30)
-        wait_until(lambda: len(site.runs("end")) == 4, deadline_secs=30, what="every job")
+        worker.wait_for_log("it is killed and replaced")
+        wait_until(lambda: len(site.runs("end")) == 4, what="every job")
         assert not is_alive(child)
         assert worker.stop() == 0
     catalogue.record(**site.tally(ids), bound=0)

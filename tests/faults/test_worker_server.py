@@ -43,8 +43,8 @@ def test_a_server_killed_and_started_again_loses_no_job(site: Site, fresh_server
             assert "job_queue_depth" not in shown
             assert "job_queued_total" in shown
             fresh_server.start()
-            wait_until(lambda: worker.get("/readyz")[0] == 200, deadline_secs=20, what="the reconnect")
-        wait_until(lambda: len(site.runs("end")) == 60, deadline_secs=40, what="every job")
+            wait_until(lambda: worker.get("/readyz")[0] == 200, what="the reconnect")
+        wait_until(lambda: len(site.runs("end")) == 60, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 60, what="their completion")
         assert worker.stop() == 0
     assert site.stats().dead == 0
@@ -58,7 +58,7 @@ def test_outcomes_are_kept_while_the_server_is_away(site: Site, fresh_server: Se
         fresh_server.kill()
         wait_until(lambda: site.count("end") == 5, what="the ends")
         fresh_server.start()
-        wait_until(lambda: site.stats().counters.get("completed") == 5, deadline_secs=20, what="the acks")
+        wait_until(lambda: site.stats().counters.get("completed") == 5, what="the acks")
         assert set(site.runs("start").values()) == {1}
         assert worker.stop() == 0
 
@@ -83,9 +83,7 @@ def test_a_worker_ends_in_time_though_its_server_is_away(
         assert time.monotonic() - begun < 2 + 2 + 1.5
     fresh_server.start()
     with site.worker() as worker:
-        wait_until(
-            lambda: site.count("start") == 2 * jobs, deadline_secs=40, what="the starts in the next worker"
-        )
+        wait_until(lambda: site.count("start") == 2 * jobs, what="the starts in the next worker")
         assert {line["attempt"] for line in site.evidence("start")} <= {1}
         assert site.stats().counters.get("reclaimed", 0) == jobs
 
@@ -135,7 +133,7 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, plac
         keeper, server = place.pids()
         os.kill(keeper, signal.SIGKILL)
         os.kill(server, signal.SIGKILL)
-        wait_until(lambda: len(site.runs("end")) == 30, deadline_secs=30, what="every job")
+        wait_until(lambda: len(site.runs("end")) == 30, what="every job")
         wait_until(lambda: site.stats().counters.get("completed") == 30, what="their completion")
         place.pids()
         assert worker.stop() == 0
@@ -155,7 +153,7 @@ def test_rights_that_are_taken_away_end_the_worker_with_3(
     with site.worker("--processes", "2") as worker:
         worker.ready()
         client.acl_setuser("worker", enabled=True, categories=["-@scripting"])
-        assert worker.wait(20) == 3
+        assert worker.wait() == 3
         assert "NOPERM" in worker.log
         assert "canary" not in worker.log
     client.close()

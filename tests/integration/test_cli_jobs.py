@@ -249,7 +249,7 @@ def test_a_rate_is_kept_and_what_was_stopped_is_told(queue: Queue) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    wait_until(lambda: queue.ask("status")["pending"] >= 3, deadline_secs=30, what="three letters sent back")
+    wait_until(lambda: queue.ask("status")["pending"] >= 3, what="three letters sent back")
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
     sent = int(queue.ask("status")["pending"])

@@ -43,7 +43,6 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(150)
 def test_the_sums_of_the_demonstration_hold(tmp_path: Path) -> None:
     """Three thousand events, a worker killed in the middle: nothing is lost, and every check is printed."""
     process = start_demo(tmp_path)
@@ -57,7 +56,6 @@ def test_the_sums_of_the_demonstration_hold(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("line", ["worker 1 starts", "worker 2 starts"])
 def test_ctrl_c_ends_it_and_leaves_nothing_behind(line: str, tmp_path: Path) -> None:
     """No process and no file stays, and the exit code is that of an interrupted program."""

@@ -144,7 +144,7 @@ def test_what_a_replica_does_not_confirm_is_unknown_until_it_does(
             # Another process has another connection, and has not written the job there.
             with build_with_queue_sync(config) as other, pytest.raises(DurabilityNotConfirmed):
                 other.process_event(order)
-        wait_until(lambda: online_replicas(primary) == 1, deadline_secs=20, what="the replica")
+        wait_until(lambda: online_replicas(primary) == 1, what="the replica")
         assert executor.process_event(order).duplicates == 1
     assert stats_of(config).pending == 2
 

@@ -120,7 +120,7 @@ def test_every_match_is_delivered_once_and_signed_and_publishing_again_adds_noth
                 status = run_command(["status", "--config", str(GITHUB_RULES), "--json"]).document
                 return bool(status["counters"].get("completed") == len(jobs))
 
-            wait_until(is_drained, deadline_secs=40, what="all jobs completed")
+            wait_until(is_drained, what="all jobs completed")
             again = run_command(publish)
             assert (again.code, again.document["queued"], again.document["duplicates"]) == (0, 0, len(jobs))
             assert worker.stop() == 0, worker.log

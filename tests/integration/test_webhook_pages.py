@@ -77,7 +77,7 @@ def test_webhook_of_a_page_is_tried_again_and_verified_by_its_receiver(
                 worker.check()
                 return receiver.counts().deliveries >= 2
 
-            wait_until(has_both, deadline_secs=40, what="two deliveries")
+            wait_until(has_both, what="two deliveries")
             assert worker.stop() == 0, worker.log
         first, second = receiver.deliveries()
     _assert_accepted(first, secret, event, page)

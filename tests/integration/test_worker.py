@@ -130,7 +130,7 @@ def test_sigterm_ends_an_idle_worker_at_once(make_site: MakeSite) -> None:
     with site.worker("--processes", "2") as worker:
         worker.ready()
         worker.send(signal.SIGTERM)
-        assert worker.wait(10) == 0
+        assert worker.wait(30) == 0
     assert site.stats().workers == []
 
 
@@ -181,7 +181,7 @@ def test_a_second_signal_gives_back_at_once(make_site: MakeSite) -> None:
         os.killpg(worker.pid, signal.SIGINT)
         worker.wait_for_log("finishing what runs")
         os.killpg(worker.pid, signal.SIGINT)
-        assert worker.wait(10) == 1
+        assert worker.wait(30) == 1
     assert (site.stats().pending, site.stats().running) == (2, 0)
 
 

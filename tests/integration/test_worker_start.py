@@ -137,7 +137,7 @@ def test_a_worker_that_waits_for_its_queue_ends_when_it_is_told(
         worker.wait_for_log("cannot be reached")
         children = worker.children()
         worker.send(signal.SIGTERM)
-        assert worker.wait(5) == 0
+        assert worker.wait() == 0
         assert not any(is_alive(pid) for pid in children)
 
 

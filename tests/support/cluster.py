@@ -17,7 +17,6 @@ from tests.support.wait import wait_until
 SLOTS = 16_384
 #: Milliseconds of silence after which the other nodes take one for dead.
 NODE_TIMEOUT_MS = 1000
-_SETTLE_SECS = 30.0
 
 
 class NodeProcess(ServerProcess):
@@ -89,12 +88,12 @@ class Cluster:
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", str(epoch))
         for node in self.nodes[1:]:
             self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", str(node.port), node.bus_port)
-        wait_until(self._is_known, deadline_secs=_SETTLE_SECS, what="nodes that know each other")
+        wait_until(self._is_known, what="nodes that know each other")
         for master, replica in zip(self.masters, self.replicas, strict=False):
-            wait_until(partial(_replicates, replica, master.name), deadline_secs=_SETTLE_SECS)
+            wait_until(partial(_replicates, replica, master.name))
         for replica in self.replicas:
             self.wait_for_replica(replica)
-        wait_until(self.is_ok, deadline_secs=_SETTLE_SECS, what="a cluster that works")
+        wait_until(self.is_ok, what="a cluster that works")
 
     @property
     def url(self) -> str:
@@ -107,7 +106,7 @@ class Cluster:
 
     def wait_for_replica(self, node: NodeProcess) -> None:
         """Return when this node follows another one, and has all that it has."""
-        wait_until(partial(_is_in_step, node), deadline_secs=_SETTLE_SECS, what="a replica in step")
+        wait_until(partial(_is_in_step, node), what="a replica in step")
 
     def owner(self, slot: int) -> NodeProcess:
         """The node that serves a slot."""

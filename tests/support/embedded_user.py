@@ -86,7 +86,7 @@ class EmbeddedUser:
         return json.loads(line)
 
     def _wait(self) -> None:
-        self._process.wait(20)
+        self._process.wait(60)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None and not stream.closed:
                 stream.close()

@@ -12,7 +12,7 @@ from fraiseql_observers.config import load_config
 from fraiseql_observers.errors import QueueError
 from fraiseql_observers.executor import build_with_queue_sync
 from tests.support.site import Site
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE_SECS, wait_until
 
 #: Events of one call.
 BATCH = 10
@@ -50,7 +50,7 @@ class Load:
         self._thread.join(_STOP_SECS)
         assert not self._thread.is_alive(), "the producer does not end"
 
-    def goes_on(self, jobs: int = 200, *, deadline_secs: float = 30) -> None:
+    def goes_on(self, jobs: int = 200, *, deadline_secs: float = PATIENCE_SECS) -> None:
         """Return when so many jobs more have been confirmed."""
         wanted = len(self.confirmed) + jobs
         wait_until(lambda: len(self.confirmed) >= wanted, deadline_secs=deadline_secs, what="confirmed jobs")

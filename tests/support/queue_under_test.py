@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from fraiseql_observers import BlockingQueuedObserverExecutor, JobView, build_with_queue_sync, load_config
 from fraiseql_observers._core import QueueStats
 from tests.support.command import write_config
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE_SECS, wait_until
 
 #: Two entities, one observer each: what an event does is decided by its entity and by its data.
 RULES = """
@@ -122,7 +122,7 @@ class QueueUnderTest:
         """Say which jobs are in a state."""
         return {view.id for view in self.jobs(state)}
 
-    def wait_until_completed(self, jobs: int, *, deadline_secs: float = 60.0) -> None:
+    def wait_until_completed(self, jobs: int, *, deadline_secs: float = PATIENCE_SECS) -> None:
         """Return when so many jobs have completed and nothing is left to do."""
         try:
             wait_until(

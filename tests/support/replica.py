@@ -23,7 +23,7 @@ def replica_of(primary: ServerProcess, binary: Path, *, port: int = 0) -> Genera
         # Else the primary waits five seconds for more replicas to come.
         client.config_set("repl-diskless-sync-delay", 0)
     with ServerProcess(binary, extra=("--replicaof", f"127.0.0.1 {port or primary.port}")) as replica:
-        wait_until(lambda: online_replicas(primary) == 1, deadline_secs=20, what="the replica to be in step")
+        wait_until(lambda: online_replicas(primary) == 1, what="the replica to be in step")
         yield replica
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Seconds that a worker gets to stop.
-_STOP_SECS = 30.0
+from tests.support.wait import PATIENCE_SECS
 
 
 class WorkerProcess:
@@ -76,6 +75,6 @@ class WorkerProcess:
         if process.poll() is None:
             os.killpg(process.pid, number)
         try:
-            return process.wait(_STOP_SECS)
+            return process.wait(PATIENCE_SECS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the worker did not stop in {_STOP_SECS} s:\n{self.log}") from None
+            raise AssertionError(f"the worker did not stop in {PATIENCE_SECS} s:\n{self.log}") from None

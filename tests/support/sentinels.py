@@ -42,11 +42,9 @@ class Sentinels:
             follower = ServerProcess(binary, appendonly=appendonly, appendfsync="no", extra=extra)
             self.servers.append(follower.start())
         for follower in self.servers[1:]:
-            wait_until(partial(_follows, follower), deadline_secs=45, what="a replica that follows")
+            wait_until(partial(_follows, follower), what="a replica that follows")
         self.sentinels = [self._sentinel(first.port) for _ in range(3)]
-        wait_until(
-            self._are_settled, deadline_secs=20, what="sentinels that know each other and the replicas"
-        )
+        wait_until(self._are_settled, what="sentinels that know each other and the replicas")
 
     @property
     def ports(self) -> Sequence[int]:
@@ -76,7 +74,7 @@ class Sentinels:
         """Have another server take the writes, and return when it does."""
         before = self.primary_port()
         self.ask(self.sentinels[0], "SENTINEL", "FAILOVER", SERVICE)
-        wait_until(lambda: self.primary_port() != before, deadline_secs=20, what="another primary")
+        wait_until(lambda: self.primary_port() != before, what="another primary")
 
     def ask(self, sentinel: ServerProcess, *words: str) -> Any:
         """Ask one sentinel."""

@@ -27,9 +27,9 @@ from typing import Self
 import redis
 
 #: Seconds until a server must answer PING. A large append-only file under a loaded machine is the slow case.
-START_DEADLINE_SECS = 20.0
+START_DEADLINE_SECS = 60.0
 #: Seconds that a server gets to end by itself after SIGTERM.
-STOP_DEADLINE_SECS = 10.0
+STOP_DEADLINE_SECS = 30.0
 #: Below the range from which the kernel takes ports for outgoing connections (32768 and up on Linux, 49152
 #: on macOS). A port from that range may be taken while the server is down, and a client that keeps calling
 #: it can even connect to itself.

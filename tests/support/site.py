@@ -27,7 +27,7 @@ from fraiseql_observers._core import QueueStats
 from fraiseql_observers.config import load_config
 from fraiseql_observers.executor import build_with_queue_sync
 from tests.support.processes import is_alive
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE_SECS, wait_until
 
 _SETTINGS = """
 [job_queue]
@@ -238,7 +238,7 @@ class WorkerProcess:
         pids = self.children()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_SECS)
         for pid in pids:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
@@ -267,10 +267,10 @@ class WorkerProcess:
 
     def ready(self) -> Self:
         """Return when every child works."""
-        wait_until(self._is_ready, deadline_secs=20, what=f"a worker that is ready, see {self.log_path}")
+        wait_until(self._is_ready, what=f"a worker that is ready, see {self.log_path}")
         return self
 
-    def wait_for_log(self, text: str, *, deadline_secs: float = 20) -> None:
+    def wait_for_log(self, text: str, *, deadline_secs: float = PATIENCE_SECS) -> None:
         """Return when the log holds this text."""
         wait_until(lambda: text in self.log, deadline_secs=deadline_secs, what=f"{text!r} in {self.log_path}")
 
@@ -283,7 +283,7 @@ class WorkerProcess:
         self.send(signal.SIGTERM)
         return self.wait()
 
-    def wait(self, secs: float = 30) -> int:
+    def wait(self, secs: float = PATIENCE_SECS) -> int:
         """Return the exit code, when it has ended."""
         return self.process.wait(secs)
 

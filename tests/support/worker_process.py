@@ -16,13 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE_SECS, wait_until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-#: Seconds until a worker must say that it works: two starts of Python, on a machine that does other things.
-START_DEADLINE_SECS = 40.0
-#: Seconds that a worker gets to end, beyond what its configuration allows running jobs.
-STOP_DEADLINE_SECS = 30.0
 
 
 class WorkerProcess:
@@ -99,7 +95,6 @@ class WorkerProcess:
         self.spawn()
         wait_until(
             lambda: "jobs at a time" in self.log or self.has_ended,
-            deadline_secs=START_DEADLINE_SECS,
             what="the worker's first line",
         )
         assert not self.has_ended, f"the worker did not start:\n{self.log}"
@@ -123,7 +118,7 @@ class WorkerProcess:
             return
         if self.processes():
             self.signal_group(signal.SIGKILL)
-        self._process.wait(STOP_DEADLINE_SECS)
+        self._process.wait(PATIENCE_SECS)
         self.wait_until_gone()
 
     def stop(self) -> int:
@@ -135,7 +130,7 @@ class WorkerProcess:
         """Wait until it has ended by itself and return its exit code; no process of it stays."""
         assert self._process is not None, "the worker has not been started"
         try:
-            code = self._process.wait(STOP_DEADLINE_SECS)
+            code = self._process.wait(PATIENCE_SECS)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the worker does not end:\n{self.log}") from None
         self.wait_until_gone()
@@ -145,7 +140,6 @@ class WorkerProcess:
         """Return when no process of the group is left."""
         wait_until(
             lambda: not self.processes(),
-            deadline_secs=STOP_DEADLINE_SECS,
             what="the end of every process of the worker",
         )
 

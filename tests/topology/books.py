@@ -9,7 +9,7 @@ from fraiseql_observers.config import load_config
 from fraiseql_observers.errors import QueueError
 from tests.support.load import Load
 from tests.support.site import Site
-from tests.support.wait import wait_until
+from tests.support.wait import PATIENCE_SECS, wait_until
 
 
 def with_shards(site: Site, shards: int, handlers: tuple[str, ...] = ("quick",)) -> Site:
@@ -39,7 +39,7 @@ def unfinished(site: Site) -> int:
     return sum(one.pending + one.scheduled + one.running for one in stats)
 
 
-def not_run(site: Site, load: Load, *, deadline_secs: float = 40) -> list[float]:
+def not_run(site: Site, load: Load, *, deadline_secs: float = PATIENCE_SECS) -> list[float]:
     """Wait until nothing is left to run; return when the jobs were confirmed that have not run."""
     wait_until(lambda: unfinished(site) == 0, deadline_secs=deadline_secs, what="an empty queue")
     ran = site.runs()

@@ -77,8 +77,8 @@ def test_everything_works_with_exactly_the_documented_rights(site: Site, admin: 
     dead = site.publish("Refusing", 3)
     with site.worker() as worker:
         worker.ready()
-        wait_until(lambda: site.stats().dead == len(dead) and site.stats().pending == 0, deadline_secs=20)
-        wait_until(lambda: site.stats().scheduled == 0 and site.stats().running == 0, deadline_secs=20)
+        wait_until(lambda: site.stats().dead == len(dead) and site.stats().pending == 0)
+        wait_until(lambda: site.stats().scheduled == 0 and site.stats().running == 0)
         assert worker.stop() == 0
     later = site.publish("Slow", 2, secs=0)
     config = ["--config", str(site.path)]

@@ -23,7 +23,7 @@ from tests.topology.books import not_run, unfinished, with_shards
 SHARDS = 6
 #: Seconds by which a replica may be behind, and within which the others of the cluster promote it.
 LAG_SECS = 1.0
-FOLLOW_SECS = 20.0
+FOLLOW_SECS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,6 @@ def cluster(server_binary: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.mark.timeout(120)
 def test_jobs_of_all_shards_run_and_are_found(cluster: Cluster, tmp_path: Path, prefix: str) -> None:
     """Producer, worker and operator see one queue, whose keys are on every master."""
     site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS, ("quick", "refusing"))
@@ -43,9 +42,9 @@ def test_jobs_of_all_shards_run_and_are_found(cluster: Cluster, tmp_path: Path, 
     assert len(owners) > 1, "the shards of this prefix are all on one master"
     with site.worker() as worker:
         worker.ready()
-        wait_until(lambda: unfinished(site) == 0, deadline_secs=20, what="an empty queue")
+        wait_until(lambda: unfinished(site) == 0, what="an empty queue")
         more = site.publish("Quick", 10)
-        wait_until(lambda: len(site.runs()) == 70, deadline_secs=20, what="jobs that wake an idle worker")
+        wait_until(lambda: len(site.runs()) == 70, what="jobs that wake an idle worker")
         assert worker.stop() == 0, worker.log
     assert site.runs() == dict.fromkeys(map(str, ids + more), 1)
     config = ["--config", str(site.path)]
@@ -61,7 +60,6 @@ def test_jobs_of_all_shards_run_and_are_found(cluster: Cluster, tmp_path: Path, 
 
 
 @pytest.mark.row(37)
-@pytest.mark.timeout(120)
 def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
     cluster: Cluster, tmp_path: Path, prefix: str, catalogue: Entry
 ) -> None:
@@ -84,7 +82,6 @@ def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
 
 
 @pytest.mark.row(36)
-@pytest.mark.timeout(180)
 @pytest.mark.long
 def test_a_replica_takes_over_for_a_master_that_is_killed(
     server_binary: Path, tmp_path: Path, prefix: str, catalogue: Entry
@@ -114,7 +111,6 @@ def test_a_replica_takes_over_for_a_master_that_is_killed(
 
 
 @pytest.mark.row(38)
-@pytest.mark.timeout(120)
 @pytest.mark.long
 def test_a_cluster_that_is_down_is_told_and_goes_on_when_it_is_back(
     server_binary: Path, tmp_path: Path, prefix: str, catalogue: Entry
@@ -125,22 +121,18 @@ def test_a_cluster_that_is_down_is_told_and_goes_on_when_it_is_back(
         with site.worker() as worker:
             worker.ready()
             ids = site.publish("Quick", 20)
-            wait_until(lambda: unfinished(site) == 0, deadline_secs=20, what="an empty queue")
+            wait_until(lambda: unfinished(site) == 0, what="an empty queue")
             gone = cluster.masters[2]
             gone.kill()
             wait_until(lambda: not cluster.is_ok(), deadline_secs=FOLLOW_SECS, what="a cluster that is down")
             with pytest.raises(QueueUnavailable):
                 site.publish("Quick", 30)
-            wait_until(
-                lambda: worker.get("/readyz")[0] != 200, deadline_secs=20, what="a worker that says so"
-            )
+            wait_until(lambda: worker.get("/readyz")[0] != 200, what="a worker that says so")
             gone.start()
             wait_until(cluster.is_ok, deadline_secs=FOLLOW_SECS, what="a cluster that is back")
             ids += site.publish("Quick", 20)
             wait_until(lambda: unfinished(site) == 0, deadline_secs=FOLLOW_SECS, what="an empty queue")
-            wait_until(
-                lambda: worker.get("/readyz")[0] == 200, deadline_secs=20, what="a worker that is ready"
-            )
+            wait_until(lambda: worker.get("/readyz")[0] == 200, what="a worker that is ready")
             assert worker.stop() == 0, worker.log
         catalogue.record(**site.tally(ids))
         assert site.runs().keys() >= set(map(str, ids))

@@ -18,7 +18,6 @@ HOURS_MS = 5 * 3_600_000
 MEND_SECS = 60.0
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.long
 def test_damage_on_every_master_is_mended(server_binary: Path, tmp_path: Path, prefix: str) -> None:
     """A job that is nowhere, one under a lease of hours, and one that only the server knows as leased: all run once."""

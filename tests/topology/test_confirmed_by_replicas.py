@@ -26,7 +26,7 @@ PRODUCERS = 4
 SLOTS = 10
 #: Seconds by which a replica may be behind, and within which the others of the cluster promote it.
 LAG_SECS = 1.0
-FOLLOW_SECS = 20.0
+FOLLOW_SECS = 60.0
 #: Seconds that an enqueue may take, and by which it may be late on a busy machine.
 ENQUEUE_SECS = 2
 LATE_SECS = 3.0
@@ -133,7 +133,6 @@ def test_nothing_that_a_replica_has_confirmed_is_lost_with_its_master(
 
 
 @pytest.mark.row(37)
-@pytest.mark.timeout(180)
 @pytest.mark.long
 def test_a_slot_that_moves_takes_its_confirmations_along(
     cluster: Cluster, tmp_path: Path, prefix: str, catalogue: Entry

@@ -20,7 +20,7 @@ from tests.support.site import Site
 from tests.support.wait import wait_until
 
 #: Seconds after which a worker must have followed: the sentinels' own time, a lease that is held, and a margin.
-FOLLOW_SECS = 20.0
+FOLLOW_SECS = 60.0
 #: Seconds by which the replica may be behind, and seconds after which a client has heard of another primary.
 LAG_SECS = 1.0
 NOTICE_SECS = 3.0
@@ -54,7 +54,6 @@ def not_run(site: Site, load: Load) -> list[float]:
         pytest.param(False, "auto", id="the sentinels are told", marks=pytest.mark.long),
     ],
 )
-@pytest.mark.timeout(120)
 def test_a_worker_and_a_producer_follow_a_failover(
     kill: bool,  # noqa: FBT001 - a parameter of the test
     level: str,

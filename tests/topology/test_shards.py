@@ -22,7 +22,7 @@ def test_operators_see_one_queue(server: ServerProcess, tmp_path: Path, prefix: 
     dead = site.publish("Refusing", 12)
     with site.worker() as worker:
         worker.ready()
-        wait_until(lambda: unfinished(site) == 0, deadline_secs=20, what="an empty queue")
+        wait_until(lambda: unfinished(site) == 0, what="an empty queue")
         assert worker.stop() == 0, worker.log
     queue = RedisQueue(server.url, options_for(prefix, shards=SHARDS))
     stats = queue.stats_blocking("default")
@@ -49,7 +49,7 @@ def test_a_shard_with_much_work_does_not_starve_the_others(
         worker.ready()
         wait_until(lambda: site.count("start") > 0, what="the first start")
         site.publish("Quick", 8)
-        wait_until(lambda: len(site.runs()) == len(backlog) + 8, deadline_secs=30, what="every job")
+        wait_until(lambda: len(site.runs()) == len(backlog) + 8, what="every job")
         assert worker.stop() == 0, worker.log
     starts = [line["job"] for line in site.evidence("start")]
     half = set(starts[: len(starts) // 2])

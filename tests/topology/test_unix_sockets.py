@@ -25,7 +25,7 @@ def test_a_worker_goes_on_when_the_server_behind_the_socket_was_killed(
         fresh_server.kill()
         fresh_server.start()
         ids += site.publish("Quick", 5)
-        wait_until(lambda: site.runs().keys() >= set(map(str, ids)), deadline_secs=20, what="every job")
+        wait_until(lambda: site.runs().keys() >= set(map(str, ids)), what="every job")
         assert worker.stop() == 0, worker.log
 
 

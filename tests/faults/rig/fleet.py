@@ -163,7 +163,6 @@ class Fleet:
             process = member.process
             wait_until(
                 lambda process=process: "jobs at a time" in process.log,  # type: ignore[misc]
-                deadline_secs=40,
                 what=f"the first line of {member.name}",
             )
 

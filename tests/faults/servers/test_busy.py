@@ -55,13 +55,10 @@ def _is_busy(client: redis.Redis) -> bool:
 
 def wait_for_starts_to_stop(stand: Stand) -> None:
     """Return when the worker has nothing more to begin, which shows in its file alone."""
-    wait_until(
-        lambda: len(stand.runs.starts()) == len(stand.ran()), deadline_secs=10, what="the ends of all runs"
-    )
+    wait_until(lambda: len(stand.runs.starts()) == len(stand.ran()), what="the ends of all runs")
 
 
 @pytest.mark.row(24)
-@pytest.mark.timeout(120)
 def test_a_busy_server_is_waited_for_and_nothing_is_lost(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -85,7 +82,6 @@ def test_a_busy_server_is_waited_for_and_nothing_is_lost(
 
 
 @pytest.mark.row(24)
-@pytest.mark.timeout(120)
 def test_a_script_that_cannot_be_killed_takes_the_server_and_no_job_with_it(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

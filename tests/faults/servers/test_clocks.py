@@ -92,7 +92,6 @@ class WrongClock:
 
 
 @pytest.mark.row(48)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("jump_secs", [HOUR_SECS, -HOUR_SECS])
 def test_a_jump_of_the_servers_clock_loses_nothing_and_hangs_nobody(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry, jump_secs: int
@@ -120,7 +119,6 @@ def test_a_jump_of_the_servers_clock_loses_nothing_and_hangs_nobody(
 
 
 @pytest.mark.row(49)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("minutes", [5, pytest.param(-5, marks=pytest.mark.long)])
 def test_a_worker_whose_clock_is_wrong_keeps_its_leases_and_starts_nothing_early(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, minutes: int
@@ -160,7 +158,6 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_leases_and_starts_nothing_early
 
 
 @pytest.mark.row(49)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("secs", [MINUTES_SECS, pytest.param(-MINUTES_SECS, marks=pytest.mark.long)])
 def test_a_producer_whose_clock_is_wrong_makes_jobs_that_are_due_when_they_should(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, secs: int

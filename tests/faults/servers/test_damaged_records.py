@@ -55,7 +55,6 @@ DAMAGE: Final[Mapping[str, JobBytes]] = {
 
 
 @pytest.mark.row(52)
-@pytest.mark.timeout(120)
 def test_a_job_that_is_damaged_is_put_aside_and_its_neighbours_run(
     server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -76,7 +75,6 @@ def test_a_job_that_is_damaged_is_put_aside_and_its_neighbours_run(
             children = worker.children()
             wait_until(
                 lambda: stand.queue.stats().pending + stand.queue.stats().running == 0,
-                deadline_secs=20,
                 what="nothing left to do",
             )
             wait_until(lambda: bystanders <= set(stand.ran()), what="the bystanders")
@@ -140,7 +138,6 @@ BESIDE: Final[Mapping[str, tuple[Callable[[redis.Redis, str, bytes], Any], bool]
 
 
 @pytest.mark.row(52)
-@pytest.mark.timeout(120)
 def test_rubbish_beside_a_job_loses_neither_the_job_nor_its_neighbours(
     server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

@@ -29,7 +29,6 @@ def proxy(fresh_server: ServerProcess) -> Iterator[Proxy]:
 
 
 @pytest.mark.row(40)
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "leases", [pytest.param(0.5, marks=pytest.mark.long), pytest.param(1.0, marks=pytest.mark.long), 3.0]
 )
@@ -64,7 +63,6 @@ def test_a_worker_that_is_cut_off_stops_by_itself_and_others_take_over(
 
 
 @pytest.mark.row(43)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "delay_secs", [0.05, pytest.param(0.5, marks=pytest.mark.long), pytest.param(2.0, marks=pytest.mark.long)]
 )
@@ -102,7 +100,6 @@ def test_a_slow_link_costs_time_alone(
 
 
 @pytest.mark.row(43)
-@pytest.mark.timeout(120)
 def test_bytes_that_come_one_by_one_are_put_together(
     fresh_server: ServerProcess, proxy: Proxy, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -120,7 +117,6 @@ def test_bytes_that_come_one_by_one_are_put_together(
 
 
 @pytest.mark.row(43)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("size", [1, 1_000])
 def test_connections_that_break_at_any_byte_lose_nothing_and_mix_nothing_up(
     fresh_server: ServerProcess,
@@ -152,7 +148,6 @@ def test_connections_that_break_at_any_byte_lose_nothing_and_mix_nothing_up(
 
 
 @pytest.mark.row(43)
-@pytest.mark.timeout(120)
 def test_a_server_that_says_no_more_and_still_listens_is_left(
     fresh_server: ServerProcess, proxy: Proxy, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

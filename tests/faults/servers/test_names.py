@@ -45,7 +45,6 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
 
 @pytest.mark.row(45)
-@pytest.mark.timeout(120)
 def test_a_server_that_moves_to_another_address_is_found_there(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

@@ -33,7 +33,6 @@ def cut_power(server: ServerProcess, disk: PoweredDisk) -> float:
 
 
 @pytest.mark.row(16)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("level", ["disk", "process"])
 def test_a_power_cut_costs_what_the_level_says(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry, level: str

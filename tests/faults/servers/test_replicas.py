@@ -29,7 +29,6 @@ def field(client: redis.Redis, name: str) -> str:
 
 
 @pytest.mark.row(31)
-@pytest.mark.timeout(120)
 def test_a_failover_in_good_order_is_followed_and_loses_nothing(
     fresh_server: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -61,7 +60,6 @@ def test_a_failover_in_good_order_is_followed_and_loses_nothing(
 
 
 @pytest.mark.row(31)
-@pytest.mark.timeout(120)
 def test_a_replica_that_has_lost_its_primary_is_left_for_the_new_one(
     fresh_server: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -99,7 +97,6 @@ def _in_step(server: ServerProcess, replica: redis.Redis) -> bool:
 
 
 @pytest.mark.row(32)
-@pytest.mark.timeout(120)
 def test_a_failover_behind_a_cut_link_costs_what_the_replica_had_not_got(
     fresh_server: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -146,7 +143,6 @@ def test_a_failover_behind_a_cut_link_costs_what_the_replica_had_not_got(
 
 
 @pytest.mark.row(33)
-@pytest.mark.timeout(120)
 def test_a_missing_replica_pauses_the_queue_where_writes_need_one(
     fresh_server: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -166,9 +162,7 @@ def test_a_missing_replica_pauses_the_queue_where_writes_need_one(
             assert "NOREPLICAS" in str(offer.failures[0])
             assert len(stand.runs.starts()) == begun < 60
             replica.start()
-            wait_until(
-                lambda: stand.offer("meanwhile").confirmed_at, deadline_secs=20, what="a replica again"
-            )
+            wait_until(lambda: stand.offer("meanwhile").confirmed_at, what="a replica again")
             drained = stand.drain()
             assert worker.stop() == 0
         stand.judge(catalogue, bound=SLOTS, drained_secs=drained)

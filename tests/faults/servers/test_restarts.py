@@ -47,7 +47,6 @@ def rewrites(client: redis.Redis) -> bool:
 
 @pytest.mark.row(14)
 @pytest.mark.long
-@pytest.mark.timeout(120)
 def test_a_server_that_is_killed_again_and_again_loses_nothing(
     everysec: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry
 ) -> None:
@@ -69,7 +68,6 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
 
 
 @pytest.mark.row(17)
-@pytest.mark.timeout(120)
 def test_a_torn_append_only_file_costs_its_last_operation_at_most(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -101,7 +99,6 @@ def test_a_torn_append_only_file_costs_its_last_operation_at_most(
 
 
 @pytest.mark.row(17)
-@pytest.mark.timeout(120)
 def test_an_ack_that_was_torn_off_runs_its_job_again_and_no_other(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:
@@ -128,7 +125,6 @@ def test_an_ack_that_was_torn_off_runs_its_job_again_and_no_other(
 
 
 @pytest.mark.row(18)
-@pytest.mark.timeout(120)
 def test_a_server_that_refuses_its_damaged_file_is_told_as_unreachable(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

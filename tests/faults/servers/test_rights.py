@@ -22,7 +22,6 @@ def url_with(server: ServerProcess, password: str) -> str:
 
 
 @pytest.mark.row(47)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("taken", ["password", pytest.param("user", marks=pytest.mark.long), "keys"])
 def test_a_login_that_is_taken_away_ends_the_worker_and_loses_nothing(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, taken: str
