@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from fraiseql_observers._core import RedisQueue
 from tests.support.audit import Audit
 from tests.support.busy_lane import DEAD, PARKED, PENDING, RUNNING, SCHEDULED, SUSPECT, busy_lane, dump
-from tests.support.lanes import TestLane, member, tag_of
+from tests.support.lanes import TestLane, member, options_for, tag_of
 from tests.support.queue_under_test import QueueUnderTest, act
 from tests.support.runs import Runs
 from tests.support.server import ServerProcess
@@ -227,13 +228,57 @@ def test_leases_that_last_longer_than_any_are_shortened(lane: TestLane, redis: R
     lane.steps.audit()
     assert redis.zscore(f"{tag}:leases", "idle") == lane.now_ms + 600_000
     assert lane.steps.stats().counters["mended_leases"] == 2
-    # It may be forgotten for a while that some worker has said so.
-    redis.hset(f"{tag}:meta", mapping={"epoch_at": lane.now_ms - 60_000, "epoch": 0})
-    assert lane.steps.rotate()
-    redis.zadd(f"{tag}:leases", {"alive": lane.now_ms + 3_600_000, "idle": lane.now_ms + 7_200_000})
-    lane.steps.audit()
-    assert redis.zscore(f"{tag}:leases", "alive") == lane.now_ms + 3_600_000
-    assert redis.zscore(f"{tag}:leases", "idle") == lane.now_ms + 3_600_000
+
+
+def test_a_long_lease_is_cut_short_by_no_hold_and_no_audit_of_others(
+    lane: TestLane, server: ServerProcess, redis: Redis, prefix: str
+) -> None:
+    """What workers have told is forgotten now and then, and a slow one that lives has not told it again by then."""
+    options = options_for(prefix, lease_duration_secs=3600, dedupe_window_secs=60)
+    slow = RedisQueue(server.url, options, manual_clock=True).lane_blocking("default")
+    leases = f"{tag_of(prefix)}:leases"
+    slow.join("slow", "{}")
+    for minute in range(1, 3 * 60):
+        lane.pass_time(60_000)
+        lane.steps.rotate()
+        if minute % 20 == 0:
+            assert slow.beat("slow")[0]
+        ends_at = redis.zscore(leases, "slow")
+        lane.steps.audit()
+        # The others have leases of 30 s, and see the server's clock jump.
+        assert lane.steps.hold() == lane.now_ms + 3_600_000
+        redis.hdel(f"{tag_of(prefix)}:meta", "hold_until")
+        assert redis.zscore(leases, "slow") == ends_at
+        assert lane.steps.reclaim("slow", b"f")[0] == 0
+    assert redis.hexists(f"{tag_of(prefix)}:meta", "lease_ms_before")
+
+
+def test_a_long_lease_is_forgotten_when_no_worker_has_one_any_more(
+    lane: TestLane, server: ServerProcess, redis: Redis, prefix: str
+) -> None:
+    """Else a hold would last for as long after years."""
+    options = options_for(prefix, lease_duration_secs=3600)
+    slow = RedisQueue(server.url, options, manual_clock=True).lane_blocking("default")
+    slow.join("slow", "{}")
+    slow.leave("slow")
+    for _ in range(2):
+        lane.steps.rotate()
+        assert lane.steps.hold() == lane.now_ms + 3_600_000
+        redis.hdel(f"{tag_of(prefix)}:meta", "hold_until")
+        lane.pass_time(1_800_000)
+    lane.steps.rotate()
+    assert lane.steps.hold() == lane.now_ms + 30_000
+
+
+def test_a_clock_that_is_set_back_keeps_no_long_lease_in_mind(
+    lane: TestLane, redis: Redis, prefix: str
+) -> None:
+    """The time since when leases are told is then in the future."""
+    meta = f"{tag_of(prefix)}:meta"
+    for rubbish in (lane.now_ms + 3_600_000, "soon", -1):
+        redis.hset(meta, "lease_ms_at", rubbish)
+        lane.steps.rotate()
+        assert redis.hget(meta, "lease_ms_at") == str(lane.now_ms).encode()
 
 
 def test_a_worker_audits_its_queue_by_itself(

@@ -23,7 +23,18 @@ from tests.support.server import ServerProcess
 RUBBISH: Final = (b"", b"x", b"1.5", b"-0", b"007", b"9" * 40, b"9223372036854775807", b"nan", b" 1", b"\xff")
 #: Fields of `:meta` that hold numbers.
 NUMBERS: Final = (
-    *("epoch", "epoch_at", "hold_until", "lease_ms", "cursor", "recent", "ghosts", "mended_number"),
+    *(
+        "epoch",
+        "epoch_at",
+        "hold_until",
+        "lease_ms",
+        "lease_ms_at",
+        "lease_ms_before",
+        "cursor",
+        "recent",
+        "ghosts",
+        "mended_number",
+    ),
     *("enqueued", "completed", "retried", "dead", "released", "reclaimed", "cancelled", "removed"),
     *("replayed", "trimmed", "logged", "parked", "unparked", "orphans", "clock_jumps"),
 )

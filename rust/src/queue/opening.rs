@@ -16,16 +16,22 @@ use super::{Engine, Lane, QueueError, RedisQueue, reply};
 const MARKER: &str = "fraiseql_observers:1";
 
 /// The fields of `:meta` beside the marker and the counters.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 16] = [
     "run_id",
     "shards",
     "hold_until",
     "lease_ms",
+    "lease_ms_at",
+    "lease_ms_before",
     "epoch",
     "epoch_at",
     "cursor",
     "recent",
     "audit_at",
+    "unmended",
+    "walk_again",
+    "walk_until",
+    "walked_at",
     "confirmed_at",
 ];
 

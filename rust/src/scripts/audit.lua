@@ -13,8 +13,8 @@
 -- as often as the fifth argument says, since a job that is nowhere and one too many leave them equal. One caller walks
 -- at a time.
 local now = now_ms()
-local most, walk_ms, rest_ms = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_at', 'walk_until', 'unmended', 'walk_again', 'walked_at')
+local most, own_ms, walk_ms, rest_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = redis.call('HMGET', KEYS[10], 'marker', 'audit_at', 'ghosts', 'lease_ms', 'lease_ms_before', 'walk_until', 'unmended', 'walk_again', 'walked_at')
 local last = whole(known[2]) or 0
 if not known[1] or (last <= now and now - last < tonumber(ARGV[1])) then
   return {-1}
@@ -54,7 +54,7 @@ for _, name in ipairs(unleased) do
   redis.call('ZADD', KEYS[11], 'NX', now, name)
 end
 tally(KEYS[10], 'mended_unleased', #unleased)
-local longest = now + longest_lease(known[4], known[5], now, tonumber(ARGV[3]))
+local longest = now + math.max(longest_lease(known[4], known[5], own_ms), own_ms)
 local beyond = redis.call('ZRANGE', KEYS[11], '(' .. longest, '+inf', 'BYSCORE', 'LIMIT', 0, most)
 for _, name in ipairs(beyond) do
   redis.call('ZADD', KEYS[11], 'XX', longest, name)

@@ -72,21 +72,14 @@ local function put_at_head(lists, members)
   end
 end
 
--- How long a hold lasts: as long as the longest lease that workers have told of; else as long as the caller's own.
-local function hold_of(longest, own)
-  longest = whole(longest) or 0
+-- The longest lease that workers have told of, which is how long a hold lasts; else the caller's own. Workers beat three
+-- times a lease, so that each one that lives has told its own within the last two spells that `rotate` keeps apart.
+local function longest_lease(told, told_before, own)
+  local longest = math.max(whole(told) or 0, whole(told_before) or 0)
   return longest > 0 and math.min(longest, MAX_HOLD_MS) or own
 end
 
--- The longest lease that any worker can have, by what they have told. For a while after `rotate` has forgotten that, at
--- least the longest that can be set; workers beat three times a lease, and the first beat of each tells its own again.
-local function longest_lease(longest, forgotten_at, now, own)
-  forgotten_at = whole(forgotten_at)
-  local known_ms = math.max(hold_of(longest, own), own)
-  return forgotten_at and now - forgotten_at < MAX_LEASE_MS / 2 and math.max(known_ms, MAX_LEASE_MS) or known_ms
-end
-
--- Keeps the longest lease of all workers in mind; `rotate` forgets it now and then, and beats tell it again.
+-- Keeps the longest lease of all workers in mind; `rotate` forgets it after a while, and beats tell it again.
 local function tell_lease(meta, lease_ms)
   local known = redis.call('HMGET', meta, 'marker', 'lease_ms')
   if known[1] and (whole(known[2]) or 0) < lease_ms then
@@ -98,8 +91,8 @@ end
 -- reclaimed, so that live workers can renew theirs first. A hold that is longer than any is one from before the clock
 -- was set back, and is as good as a new one. Returns whether the hold lasts.
 local function held_back(meta, now, run_id, own_ms)
-  local known = redis.call('HMGET', meta, 'run_id', 'hold_until', 'lease_ms')
-  local hold_ms, held_until = hold_of(known[3], own_ms), whole(known[2]) or 0
+  local known = redis.call('HMGET', meta, 'run_id', 'hold_until', 'lease_ms', 'lease_ms_before')
+  local hold_ms, held_until = longest_lease(known[3], known[4], own_ms), whole(known[2]) or 0
   if known[1] ~= run_id or held_until > now + hold_ms then
     redis.call('HSET', meta, 'run_id', run_id, 'hold_until', now + hold_ms)
     return true
