@@ -21,6 +21,8 @@ from tests.support.server import ServerProcess
 
 #: No whole number, or one that nothing can be added to.
 RUBBISH: Final = (b"", b"x", b"1.5", b"-0", b"007", b"9" * 40, b"9223372036854775807", b"nan", b" 1", b"\xff")
+#: Whole numbers that no lease call can have: they would be taken for one that is far ahead, or long past.
+NO_CALL: Final = (b"-7", b"-999999999999999", b"10101", b"999999999999999")
 #: Fields of `:meta` that hold numbers.
 NUMBERS: Final = (
     *(
@@ -144,6 +146,27 @@ def test_a_count_of_ghosts_that_is_none_hides_one_entry(
     assert leased
     assert pending[0] not in leased
     assert not redis.hlen(f"{tag}:ghosts")
+
+
+@pytest.mark.row(52)
+@pytest.mark.parametrize("rubbish", [*RUBBISH, *NO_CALL])
+def test_rubbish_in_the_place_of_a_lease_call_keeps_no_worker_from_leasing(
+    lane: TestLane, redis: Redis, prefix: str, rubbish: bytes
+) -> None:
+    """Whatever it is: it is forgotten and counted, and a call made again still returns what it has leased."""
+    calls = f"{tag_of(prefix)}:calls"
+    lane.steps.enqueue([(member(60), NOW, b"{}")])
+    redis.hset(calls, "alive", rubbish)
+    leased = [lease.member for lease in lane.steps.turn("alive", 100, 1).leases]
+    assert len(leased) == 1
+    assert redis.hget(calls, "alive") == b"100"
+    redis.hset(calls, "alive", rubbish)
+    assert [lease.member for lease in lane.steps.turn("alive", 100, 1).leases] == leased
+    assert [lease.member for lease in lane.steps.turn("alive", 100, 1).leases] == leased
+    assert not lane.steps.turn("alive", 99, 1).leases, "a late one leases nothing"
+    assert lane.steps.turn("alive", 101, 1).leases
+    assert lane.steps.stats().counters["mended_number"] == 2
+    _assert_in_one_place(Audit.read(redis, tag_of(prefix)), "turn")
 
 
 def test_a_number_that_is_mended_goes_on_from_there(lane: TestLane, redis: Redis, prefix: str) -> None:

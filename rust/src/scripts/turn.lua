@@ -8,7 +8,7 @@
 -- Returns {status, now, next due or -1, jobs left pending, suspects waiting, lost incarnations, members, bytes, histories};
 --       status 1 leased (maybe nothing), 0 no lease, 2 the lease has run out and nothing is leased.
 -- Asked again with the number of its last call, it returns the jobs of that call, and drops what was put among them or
--- has lost its bytes since.
+-- has lost its bytes since. A number that no call can have had is forgotten, and counted under `mended_number`.
 -- Keeps: an id is in exactly one of pending, scheduled, running, suspects, parked, dead, done.
 local call, want, batch, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7], s = KEYS[14]}
@@ -16,6 +16,8 @@ local lists = {c = KEYS[4], h = KEYS[5], d = KEYS[6], l = KEYS[7], s = KEYS[14]}
 local TURNS = 'chcdchclchcdchc'
 -- Job bytes are read in steps of this many, so that one large job does not load a whole batch of large jobs.
 local STEP = 32
+-- A last call that is so far ahead of this one is rubbish: no request is on its way for as long as that many others.
+local FAR_AHEAD = 10000
 
 local now = now_ms()
 local lease = redis.call('ZSCORE', KEYS[2], ARGV[1])
@@ -33,13 +35,28 @@ for letter, list in pairs(lists) do
   left[letter] = redis.call('LLEN', list)
 end
 local ghosts = redis.call('HLEN', KEYS[10])
-local last = whole(redis.call('HGET', KEYS[13], ARGV[1])) or -1
+local told = redis.call('HGET', KEYS[13], ARGV[1])
+local last = whole(told) or -1
+local rubbish = told and (last < 0 or last > call + FAR_AHEAD)
 local cursor = whole(redis.call('HGET', KEYS[11], 'cursor')) or 0
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[8])
 redis.call('HLEN', KEYS[9])
 redis.call('LLEN', KEYS[12])
 
+if rubbish then
+  -- What is held tells whether this very call was made before.
+  last = -1
+  redis.call('HDEL', KEYS[13], ARGV[1])
+  for _, held in ipairs(redis.call('HVALS', KEYS[3])) do
+    if held == ARGV[2] then
+      last = call
+      redis.call('HSET', KEYS[13], ARGV[1], ARGV[2])
+      break
+    end
+  end
+  tally(KEYS[11], 'mended_number', 1)
+end
 local orphans = #strangers
 if #strangers > 0 then
   redis.call('ZREM', KEYS[2], unpack(strangers))
