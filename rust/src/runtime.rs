@@ -4,13 +4,21 @@
 //! runtime and leaves the inherited one alone: to drop it would unregister the parent's sockets from the
 //! event queue that both share.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::sleep;
 
 /// Threads that serve the queue. Two, so that a beat is never behind the decoding of a batch.
 const WORKER_THREADS: usize = 2;
+
+/// The pause before a task that has panicked starts anew: one that cannot even begin must not keep a thread busy.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 static CURRENT: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 
@@ -39,4 +47,22 @@ pub fn handle() -> Handle {
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
     *current = Some((pid, runtime));
     runtime.handle().clone()
+}
+
+/// Runs a task until it ends by itself: after a panic it starts anew. What it was at is gone then, and whoever waits for an
+/// answer hears so, since the way to give one is dropped.
+pub async fn keep_up<F: Future<Output = ()>>(start: impl Fn() -> F) {
+    loop {
+        let mut task = Box::pin(start());
+        let ended = poll_fn(|context| {
+            // Nothing of a task that has panicked is looked at again.
+            let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context)));
+            polled.map_or(Poll::Ready(false), |poll| poll.map(|()| true))
+        });
+        if ended.await {
+            return;
+        }
+        drop(task);
+        sleep(RESTART_PAUSE).await;
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex as Inbox, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use super::durability::Proof;
 use super::rounds::Rounds;
 use super::{Durability, Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError};
 use crate::metrics::COUNTERS;
+use crate::runtime::keep_up;
 
 /// Requests that may wait; a caller beyond them waits before it is one of them.
 pub(super) const WAITING_REQUESTS: usize = 10_000;
@@ -38,6 +39,14 @@ pub(super) struct Request {
     pub(super) state: Arc<AtomicU8>,
     pub(super) deadline: Instant,
     reply: oneshot::Sender<Result<Vec<bool>, QueueError>>,
+}
+
+#[cfg(test)]
+impl Request {
+    /// Does what a mistake of ours would do, where a test asks for it.
+    pub(super) fn panic_if_asked(&self) {
+        assert!(self.jobs.iter().all(|job| &job.bytes[..] != b"panic"));
+    }
 }
 
 /// The enqueue side of a queue, shared by all callers of a process.
@@ -67,8 +76,11 @@ impl Gather {
             return requests.clone();
         }
         let (requests, inbox) = mpsc::channel(WAITING_REQUESTS);
-        let engine = Arc::clone(&self.engine);
-        self.runtime.spawn(gather(engine, lane.clone(), inbox));
+        let (engine, inbox) = (Arc::clone(&self.engine), Arc::new(Inbox::new(inbox)));
+        let own = lane.clone();
+        self.runtime.spawn(keep_up(move || {
+            gather(Arc::clone(&engine), own.clone(), Arc::clone(&inbox))
+        }));
         lanes.insert(lane.clone(), requests.clone());
         requests
     }
@@ -165,10 +177,20 @@ impl Gather {
             reply,
         };
         let gone = || QueueError::Unavailable("the queue's threads have ended".to_owned());
-        let out_of_time = || match state.compare_exchange(WAITING, GIVEN_UP, AcqRel, Acquire) {
-            Ok(_) => QueueError::Unavailable(format!("not reached within {} s", limit.as_secs())),
-            Err(_) => QueueError::Unconfirmed(format!("no answer within {} s", limit.as_secs())),
+        let given_up = |text: String, sent: String| match state
+            .compare_exchange(WAITING, GIVEN_UP, AcqRel, Acquire)
+        {
+            Ok(_) => QueueError::Unavailable(text),
+            Err(_) => QueueError::Unconfirmed(sent),
         };
+        let out_of_time = || {
+            let secs = limit.as_secs();
+            given_up(
+                format!("not reached within {secs} s"),
+                format!("no answer within {secs} s"),
+            )
+        };
+        let panicked = || "a thread of the queue has panicked".to_owned();
         let sending = async {
             match proof {
                 None => {
@@ -188,14 +210,16 @@ impl Gather {
         }
         match timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(gone()),
+            // Only a panic drops a request without an answer.
+            Ok(Err(_)) => Err(given_up(panicked(), panicked())),
             Err(_) => Err(out_of_time()),
         }
     }
 }
 
 /// The task of one lane.
-async fn gather(engine: Arc<Engine>, lane: Lane, mut inbox: mpsc::Receiver<Request>) {
+async fn gather(engine: Arc<Engine>, lane: Lane, inbox: Arc<Inbox<mpsc::Receiver<Request>>>) {
+    let mut inbox = inbox.lock().await;
     let mut waiting = Vec::new();
     while inbox.recv_many(&mut waiting, WAITING_REQUESTS).await > 0 {
         let requests = std::mem::take(&mut waiting);
@@ -231,6 +255,10 @@ async fn store(engine: &Engine, lane: &Lane, mut group: Vec<Request>) {
     });
     if group.is_empty() {
         return;
+    }
+    #[cfg(test)]
+    for request in &group {
+        request.panic_if_asked();
     }
     if group.len() == 1 {
         let request = group.remove(0);
@@ -359,63 +387,4 @@ pub(super) fn answer(request: Request, result: Result<Vec<bool>, QueueError>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::queue::{Due, Member, Priority};
-
-    fn job(size: usize) -> NewJob {
-        NewJob {
-            member: Member::new(Uuid::new_v4(), Priority::Default),
-            due: Due::Now,
-            bytes: vec![0; size].into(),
-        }
-    }
-
-    #[test]
-    fn chunks_keep_both_bounds_and_every_job() {
-        let jobs = [job(10), job(MAX_CALL_BYTES), job(10), job(10), job(10)];
-        let sizes: Vec<usize> = chunks(&jobs, 2).into_iter().map(<[NewJob]>::len).collect();
-        assert_eq!(sizes, [1, 1, 2, 1]);
-    }
-
-    #[test]
-    fn an_outcome_that_was_unknown_stays_unknown_when_the_queue_is_gone() {
-        let options = crate::queue::LaneOptions {
-            shards: 1,
-            max_pending: 0,
-            dedupe_window_ms: 60_000,
-            completed_retention_max: 0,
-            completed_retention_ms: 0,
-            dead_letter_max: 1,
-            max_crashes: 3,
-            batch_size: 10,
-            lease_duration_ms: 5_000,
-        };
-        // Nothing listens on port 1, so that no call is ever sent.
-        let access = crate::queue::Access {
-            url: "redis://127.0.0.1:1".to_owned(),
-            ..crate::queue::Access::default()
-        };
-        let queue = crate::queue::RedisQueue::new(&access, "t", options, false).unwrap();
-        let engine = Engine::Redis(Box::new(queue));
-        let lane = Lane {
-            queue: "default".to_owned(),
-            shard: 0,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let outcome = |sent_before| {
-            runtime.block_on(async {
-                let state = AtomicU8::new(SENT);
-                let jobs = [job(1)];
-                store_all(&engine, &lane, &jobs, &state, Instant::now(), sent_before).await
-            })
-        };
-        assert!(matches!(outcome(true), Err(QueueError::Unconfirmed(_))));
-        assert!(matches!(outcome(false), Err(QueueError::Unavailable(_))));
-    }
-}
+mod tests;

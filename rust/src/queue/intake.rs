@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::gather::Gather;
 use super::spool::{NotTaken, Spool};
 use super::{Durability, Lane, NewJob, QueueError};
+use crate::runtime::keep_up;
 
 /// How long one attempt to replay a batch may take.
 const REPLAY_LIMIT: Duration = Duration::from_secs(10);
@@ -56,7 +57,8 @@ impl Intake {
         let gather = Arc::new(gather);
         let replay = spool.as_ref().map(|spool| {
             let (go_on, stop) = watch::channel(true);
-            let task = replay(Arc::clone(&gather), Arc::clone(spool), stop);
+            let (to, from) = (Arc::clone(&gather), Arc::clone(spool));
+            let task = keep_up(move || replay(Arc::clone(&to), Arc::clone(&from), stop.clone()));
             Replay {
                 go_on,
                 task: runtime.spawn(task),

@@ -16,6 +16,7 @@ use super::gather::{
     last_word,
 };
 use super::{Engine, Lane, MAX_CALL_BYTES, NewJob, QueueError, RedisQueue, Stored};
+use crate::runtime::keep_up;
 
 /// The way in for requests that are to be confirmed.
 pub(super) struct Rounds {
@@ -33,7 +34,10 @@ impl Rounds {
         // A queue in memory proves nothing, so that no request for it ever gets here.
         if let Engine::Redis(queue) = &**engine {
             for place in 0..queue.writers.len() {
-                runtime.spawn(write(Arc::clone(engine), place, Arc::clone(&inbox)));
+                let (engine, inbox) = (Arc::clone(engine), Arc::clone(&inbox));
+                runtime.spawn(keep_up(move || {
+                    write(Arc::clone(&engine), place, Arc::clone(&inbox))
+                }));
             }
         }
         Self { requests }
@@ -96,6 +100,10 @@ async fn serve(queue: &RedisQueue, writer: &Writer, proof: Proof, requests: Vec<
         let Some(until) = open.iter().map(|one| one.request.deadline).max() else {
             return;
         };
+        #[cfg(test)]
+        for one in &open {
+            one.request.panic_if_asked();
+        }
         let batches = batches(&open, queue.options().batch_size);
         let calls: Vec<Write<'_>> = batches
             .iter()

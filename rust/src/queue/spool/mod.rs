@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Mutex as Inbox, Notify, mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -30,6 +30,7 @@ pub use self::store::Batch;
 use self::store::Store;
 use super::{Due, Durability, Lane, NewJob};
 use crate::clock::{Clock, SystemClock};
+use crate::runtime::keep_up;
 
 /// Calls that may wait for the disk; they are written and flushed together.
 const WAITING_CALLS: usize = 1_000;
@@ -111,7 +112,11 @@ impl Spool {
         drop(opened);
         let (calls, inbox) = mpsc::channel(WAITING_CALLS);
         let changed = Arc::new(Notify::new());
-        let writer = runtime.spawn(write(Arc::clone(&store), inbox, Arc::clone(&changed)));
+        let inbox = Arc::new(Inbox::new(inbox));
+        let (disk, rung) = (Arc::clone(&store), Arc::clone(&changed));
+        let writer = runtime.spawn(keep_up(move || {
+            write(Arc::clone(&disk), Arc::clone(&inbox), Arc::clone(&rung))
+        }));
         Ok(Self {
             store,
             calls,
@@ -181,7 +186,9 @@ impl Spool {
         }
         match timeout_at(deadline + DISK_LIMIT, answer).await {
             Ok(Ok(result)) => result.map_err(NotTaken::Nothing),
-            Ok(Err(_)) => Err(NotTaken::Unknown("the spool's threads have ended".into())),
+            Ok(Err(_)) => Err(NotTaken::Unknown(
+                "a thread of the spool has panicked".into(),
+            )),
             Err(_) => Err(NotTaken::Unknown("the spool's disk does not answer".into())),
         }
     }
@@ -252,7 +259,8 @@ impl Spool {
 }
 
 /// Writes what waits, with one flush for all of it.
-async fn write(store: Arc<Store>, mut inbox: mpsc::Receiver<Call>, changed: Arc<Notify>) {
+async fn write(store: Arc<Store>, inbox: Arc<Inbox<mpsc::Receiver<Call>>>, changed: Arc<Notify>) {
+    let mut inbox = inbox.lock().await;
     let mut waiting = Vec::new();
     while inbox.recv_many(&mut waiting, WAITING_CALLS).await > 0 {
         let (calls, replies): (Vec<_>, Vec<_>) = waiting
@@ -261,9 +269,9 @@ async fn write(store: Arc<Store>, mut inbox: mpsc::Receiver<Call>, changed: Arc<
             .unzip();
         let disk = Arc::clone(&store);
         let results = spawn_blocking(move || append(&disk, calls)).await;
-        let results = results.unwrap_or_else(|error| vec![Err(error.to_string()); replies.len()]);
         changed.notify_one();
-        for (reply, result) in replies.into_iter().zip(results) {
+        // After a panic nobody knows what is written: replies that are dropped say so.
+        for (reply, result) in replies.into_iter().zip(results.unwrap_or_default()) {
             // A caller that has given up hears nothing; what was taken is taken.
             let _ = reply.send(result);
         }
@@ -273,6 +281,10 @@ async fn write(store: Arc<Store>, mut inbox: mpsc::Receiver<Call>, changed: Arc<
 /// Writes records together, or where that fails each by itself: the last ones may not fit any more.
 fn append(store: &Store, calls: Vec<(Record, Instant)>) -> Vec<Result<(), String>> {
     let (records, deadlines): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+    #[cfg(test)]
+    for record in &records {
+        record.panic_if_asked();
+    }
     let left = |deadline: &Instant| deadline.saturating_duration_since(Instant::now());
     let first = deadlines.iter().min().map_or(Duration::ZERO, left);
     if store.append(&records, first).is_ok() {

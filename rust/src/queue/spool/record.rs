@@ -26,6 +26,15 @@ pub(super) struct Record {
     pub(super) jobs: Vec<Option<NewJob>>,
 }
 
+#[cfg(test)]
+impl Record {
+    /// Does what a mistake of ours would do, where a test asks for it.
+    pub(super) fn panic_if_asked(&self) {
+        let mut jobs = self.jobs.iter().flatten();
+        assert!(jobs.all(|job| &job.bytes[..] != b"panic"));
+    }
+}
+
 /// The part of a job in a body that is erased, and its flag before it.
 pub(super) struct JobPlace {
     /// Where the flag is.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::erase_matching;
 use super::file::{ENDING, START};
 use super::record::Record;
 use super::redo::{Change, note};
 use super::store::{Batch, Store};
+use super::{NotTaken, Spool, SpoolSettings, erase_matching};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
 
 /// Where the first record is.
@@ -405,4 +405,30 @@ fn an_erasure_that_a_crash_has_cut_off_is_finished_and_damages_nothing() {
     }
     assert_eq!(drained(&folder.adopting()), ["keep 1", "keep 2"]);
     assert!(folder.files("damaged").is_empty());
+}
+
+#[test]
+fn a_panic_leaves_the_outcome_unknown_and_the_spool_goes_on() {
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let settings = SpoolSettings {
+        directory: folder.0.clone(),
+        max_bytes: 1 << 20,
+        key_prefix: "t".to_owned(),
+    };
+    let spool = Spool::open(&settings, runtime.handle()).unwrap();
+    let taken = |text| {
+        let record = record("a", &[text]);
+        let jobs = record.jobs.into_iter().flatten().collect();
+        let taking = spool.take(record.lane, jobs, None, Duration::from_secs(5));
+        runtime.block_on(taking)
+    };
+    for _ in 0..2 {
+        assert!(matches!(taken("panic"), Err(NotTaken::Unknown(_))));
+        taken("1").unwrap();
+    }
+    assert!(spool.has_backlog());
 }
