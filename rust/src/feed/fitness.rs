@@ -1,7 +1,7 @@
 //! Fitness: whether the server may go on holding jobs. Its settings can be changed while it runs.
 //!
 //! A server that would evict jobs, or that keeps less than was asked for, gets no lease calls until it is mended. One that
-//! keeps less than it did at the start, with nothing asked for, is worth an alarm and no more.
+//! keeps less than it did at the start, with nothing asked for, or whose replicas are away, is worth an alarm and no more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Fit,
-    /// It keeps less than it did.
+    /// It keeps less than it did, or its replicas are away.
     Worse,
     Unfit,
 }
@@ -66,7 +66,10 @@ fn judge(facts: &ServerFacts, wanted: Option<Durability>, before: Durability) ->
     if let Some(level) = wanted {
         return match facts.proof(level) {
             Ok(_) => (Verdict::Fit, String::new()),
-            Err(text) => (Verdict::Unfit, text),
+            // What is stored is stored: to run it makes nothing worse, and its producers wait.
+            Err(QueueError::TooFewReplicas(text)) => (Verdict::Worse, text),
+            Err(QueueError::Unsuitable(text)) => (Verdict::Unfit, text),
+            Err(error) => (Verdict::Unfit, error.to_string()),
         };
     }
     if facts.durability < before {
@@ -114,6 +117,13 @@ mod tests {
         assert!(verdict(&off, wanted, Durability::Memory) == Verdict::Unfit);
         assert!(verdict(&facts("1", "no"), wanted, Durability::Disk) == Verdict::Fit);
         assert!(verdict(&off, Some(Durability::Memory), Durability::Disk) == Verdict::Fit);
+    }
+
+    #[test]
+    fn replicas_that_are_away_keep_nothing_from_being_run() {
+        let alone = facts("1", "always");
+        let wanted = Some(Durability::Replica(1));
+        assert!(verdict(&alone, wanted, Durability::Disk) == Verdict::Worse);
     }
 
     #[test]

@@ -77,9 +77,10 @@ pub fn queue_exception(py: Python<'_>, error: &QueueError) -> PyErr {
         QueueError::Unconfirmed(_) => "DurabilityNotConfirmed",
         QueueError::Full(_) => "QueueFull",
         QueueError::Refused(_) => "QueueRefused",
-        QueueError::Unsuitable(_) | QueueError::Elsewhere(_) | QueueError::Resharded { .. } => {
-            "ServerUnsuitable"
-        }
+        QueueError::Unsuitable(_)
+        | QueueError::TooFewReplicas(_)
+        | QueueError::Elsewhere(_)
+        | QueueError::Resharded { .. } => "ServerUnsuitable",
         QueueError::Corrupt(_) => "CorruptJob",
     };
     exception(py, name, (error.to_string(),))

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 
 use super::convert;
 use super::errors::queue_exception;
+use crate::queue::Stats;
 use crate::queue::facts::ServerFacts;
-use crate::queue::{QueueError, Stats};
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, name = "ServerFacts", module = "fraiseql_observers._core")]
@@ -45,7 +45,7 @@ impl PyServerFacts {
         };
         match self.facts.proof(level) {
             Ok(_) => Ok(()),
-            Err(text) => Err(queue_exception(py, &QueueError::Unsuitable(text))),
+            Err(error) => Err(queue_exception(py, &error)),
         }
     }
 

@@ -150,7 +150,8 @@ impl ClusterQueue {
         self.judge(self.slot(lane), &home.address, result)
     }
 
-    /// Asks each node anew what it is and keeps: an error where one of them must not hold jobs.
+    /// Asks each node anew what it is and keeps; says so of the one that keeps least. An error where one of them must
+    /// not hold jobs.
     pub(super) async fn look(&self) -> Result<ServerFacts, QueueError> {
         // Somebody has to have asked for the slots.
         self.home(0).await?;
@@ -167,19 +168,18 @@ impl ClusterQueue {
                 })
                 .collect()
         };
-        let mut answer = Err(QueueError::Unavailable(format!(
+        let mut answer: Result<ServerFacts, _> = Err(QueueError::Unavailable(format!(
             "{} does not answer",
             self.shown
         )));
         for home in homes {
             match home.queue()?.look().await {
                 Err(error) if error.transient() => self.doubt(&home.address),
-                result => {
-                    answer = result;
-                    if answer.is_err() {
-                        break;
-                    }
-                }
+                Ok(facts) => match &answer {
+                    Ok(least) if least.keeps() <= facts.keeps() => {}
+                    _ => answer = Ok(facts),
+                },
+                error => return error,
             }
         }
         answer

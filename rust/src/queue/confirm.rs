@@ -102,7 +102,7 @@ impl RedisQueue {
     ///
     /// # Errors
     ///
-    /// `Unsuitable` where it cannot give the level, and what [`RedisQueue::look`] says.
+    /// `Unsuitable` or `TooFewReplicas` where it cannot give the level, and what [`RedisQueue::look`] says.
     pub async fn grounds(&self, level: Durability) -> Result<Grounds, QueueError> {
         if level == Durability::Memory {
             return Ok(Grounds::ANYWHERE);
@@ -122,7 +122,7 @@ impl RedisQueue {
             return Ok(found(proof));
         }
         let facts = self.look().await?;
-        let proof = facts.proof(level).map_err(QueueError::Unsuitable)?;
+        let proof = facts.proof(level)?;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen {
             at: Instant::now(),
             generation,
@@ -375,7 +375,7 @@ fn unconfirmed(error: QueueError) -> QueueError {
 }
 
 /// An error that came before anything was written.
-fn unsent(error: QueueError) -> QueueError {
+pub(super) fn unsent(error: QueueError) -> QueueError {
     match error {
         QueueError::Unconfirmed(text) => QueueError::Unavailable(text),
         error => error,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::QueueError;
 use super::facts::ServerFacts;
 
 /// Most replicas that a level may ask for; far more than anybody runs.
@@ -73,8 +74,8 @@ impl ServerFacts {
     ///
     /// # Errors
     ///
-    /// What was found and what is needed, where the server cannot give the level.
-    pub fn proof(&self, level: Durability) -> Result<Option<Proof>, String> {
+    /// `Unsuitable`, or `TooFewReplicas` where nothing else is amiss, with what was found and what is needed.
+    pub fn proof(&self, level: Durability) -> Result<Option<Proof>, QueueError> {
         // A file that the server never flushes by itself proves nothing, however long it is waited for.
         let flushed = self.appendonly && !self.flushes_never();
         let flush = match (flushed, self.has_waitaof, self.flushes_always()) {
@@ -82,12 +83,13 @@ impl ServerFacts {
             (true, false, true) => Flush::Always,
             _ => Flush::Unasked,
         };
-        let refused = |needed: &str| {
-            Err(format!(
+        let lacking = |needed: &str| {
+            format!(
                 "durability is {level}, but the server cannot give it; found: {}; needed: {needed}",
                 self.found()
-            ))
+            )
         };
+        let refused = |needed: &str| Err(QueueError::Unsuitable(lacking(needed)));
         match level {
             Durability::Memory => Ok(None),
             Durability::Process if self.appendonly => Ok(None),
@@ -99,10 +101,10 @@ impl ServerFacts {
             }),
             Durability::Disk => Ok(Some(Proof { flush, replicas: 0 })),
             Durability::Replica(wanted) if self.replicas < usize::from(wanted) => {
-                refused(&format!(
-                    "{wanted} connected {}",
-                    if wanted == 1 { "replica" } else { "replicas" }
-                ))
+                let needed = if wanted == 1 { "replica" } else { "replicas" };
+                Err(QueueError::TooFewReplicas(lacking(&format!(
+                    "{wanted} connected {needed}"
+                ))))
             }
             Durability::Replica(replicas) => Ok(Some(Proof { flush, replicas })),
         }
@@ -193,7 +195,8 @@ mod tests {
         );
         let error = facts(OLD, "1", everysec, 0)
             .proof(Durability::Disk)
-            .unwrap_err();
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("found: redis 7.0.15, appendonly yes, appendfsync everysec"),
             "{error}"
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn a_file_that_is_never_flushed_proves_no_disk_and_replicas_answer_alone() {
         let never = facts(NEW, "1", Some("no"), 1);
-        let error = never.proof(Durability::Disk).unwrap_err();
+        let error = never.proof(Durability::Disk).unwrap_err().to_string();
         assert!(
             error.contains("appendfsync no") && error.ends_with("appendfsync everysec or always"),
             "{error}"
@@ -236,7 +239,8 @@ mod tests {
         assert_eq!(facts(NEW, "0", None, 0).proof(Durability::Memory), Ok(None));
         let error = facts(NEW, "0", None, 0)
             .proof(Durability::Process)
-            .unwrap_err();
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("appendonly no") && error.ends_with("needed: appendonly yes"),
             "{error}"
@@ -251,7 +255,7 @@ mod tests {
             replicas: 2,
         };
         assert_eq!(found.proof(Durability::Replica(2)), Ok(Some(proof)));
-        let error = found.proof(Durability::Replica(3)).unwrap_err();
+        let error = found.proof(Durability::Replica(3)).unwrap_err().to_string();
         assert!(
             error.contains("connected replicas 2; needed: 3 connected replicas"),
             "{error}"

@@ -27,6 +27,9 @@ pub enum QueueError {
     /// The server must not hold jobs: too old, evicting, foreign keys, or less durable than asked.
     #[error("the server is unsuitable: {0}")]
     Unsuitable(String),
+    /// Fewer replicas are connected than the durability asked for needs. Where they once were, it passes.
+    #[error("the server is unsuitable: {0}")]
+    TooFewReplicas(String),
     /// The queue was made with another number of shards than the configuration has, and is not drained.
     #[error(
         "the server is unsuitable: {key} says that the queue has storage.shards = {stored}, and the configuration has \

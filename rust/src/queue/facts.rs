@@ -93,6 +93,11 @@ impl ServerFacts {
         Self::read(&text, fsync.as_deref())
     }
 
+    /// What it keeps, in order from the least.
+    pub(super) fn keeps(&self) -> (Durability, usize) {
+        (self.durability, self.replicas)
+    }
+
     /// Whether it flushes before it answers.
     pub fn flushes_always(&self) -> bool {
         self.appendfsync.as_deref() == Some("always")

@@ -57,6 +57,8 @@ pub struct Gather {
     lanes: Mutex<HashMap<Lane, mpsc::Sender<Request>>>,
     /// For each server, started with the first request that has to be confirmed there.
     rounds: Mutex<HashMap<String, Rounds>>,
+    /// Most replicas of a level that the queue has given: where it then has fewer, they are away.
+    pub(super) replicas_given: AtomicU8,
 }
 
 impl Gather {
@@ -67,6 +69,7 @@ impl Gather {
             runtime: runtime.clone(),
             lanes: Mutex::default(),
             rounds: Mutex::default(),
+            replicas_given: AtomicU8::new(0),
         }
     }
 
@@ -106,7 +109,7 @@ impl Gather {
     /// # Errors
     ///
     /// `Unavailable` when the time is up and nothing was sent, `MaybeStored` when something was, `Full`, `Unsuitable`
-    /// where the server cannot give the level, and what else the queue answers.
+    /// or `TooFewReplicas` where the server cannot give the level, and what else the queue answers.
     pub async fn enqueue(
         &self,
         lane: Lane,

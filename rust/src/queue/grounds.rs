@@ -4,11 +4,13 @@
 //! other settings. What that one has answered is written again where the level is proved, under the same ids.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::cluster::Home;
+use super::confirm::unsent;
 use super::durability::Proof;
 use super::gather::{FIRST_PAUSE, Gather, LONGEST_PAUSE, last_word};
 use super::{Durability, Lane, NewJob, QueueError};
@@ -107,10 +109,13 @@ impl Gather {
         };
         let mut pause = FIRST_PAUSE;
         loop {
-            match timeout_at(deadline, ask()).await {
+            match timeout_at(deadline, ask())
+                .await
+                .map(|answer| self.weighed(level, answer))
+            {
                 Ok(Err(error)) if QueueError::transient(&error) => {
                     if Instant::now() + pause >= deadline {
-                        return Err(QueueError::Unavailable(error.to_string()));
+                        return Err(unsent(error));
                     }
                     sleep(pause).await;
                     pause = LONGEST_PAUSE.min(pause * 2);
@@ -118,6 +123,30 @@ impl Gather {
                 Ok(answer) => return answer,
                 Err(_) => return Err(QueueError::Unavailable("it does not answer".to_owned())),
             }
+        }
+    }
+
+    /// A server that has never had the replicas of a level cannot give it. Where they have been there, a failover or a
+    /// restart has taken them away, and they will come again: nothing was sent, so the jobs can wait for that.
+    fn weighed<T>(
+        &self,
+        level: Durability,
+        answer: Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
+        let Durability::Replica(wanted) = level else {
+            return answer;
+        };
+        match answer {
+            Err(QueueError::TooFewReplicas(text))
+                if wanted <= self.replicas_given.load(Relaxed) =>
+            {
+                Err(QueueError::Unavailable(text))
+            }
+            Ok(found) => {
+                self.replicas_given.fetch_max(wanted, Relaxed);
+                Ok(found)
+            }
+            error => error,
         }
     }
 
