@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import ssl
 import threading
 import warnings
+from collections.abc import Generator
 from types import TracebackType
 from typing import Self
 
@@ -107,3 +109,32 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(chunk)
             await writer.drain()
     writer.close()
+
+
+@contextlib.contextmanager
+def choosy_port(context: ssl.SSLContext) -> Generator[int]:
+    """Open a port that shakes hands and no more: whom it refuses hears why, as from a server; others are hung up on.
+
+    asyncio keeps to itself what TLS has to say of a handshake that failed.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_shake_hands, args=(listener, context), name="choosy-port")
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(_DEADLINE_SECS)
+            assert not thread.is_alive(), "the port does not close"
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.settimeout(_DEADLINE_SECS)
+        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True):
+            pass
+        connection.close()
