@@ -104,6 +104,7 @@ def check_refusal(text: str) -> None:
     )
 )
 @example(Case("like(a, 'ab*ba')", Event("INSERT", "Order", {"a": "aba"}, None)))
+@example(Case("a > 9007199254740992", Event("INSERT", "Order", {"a": 2**53 + 1}, None)))
 def test_answers_errors_and_explanations_agree_from_every_form(case: Case) -> None:
     """Object, bytes, text and dict; every leaf says what it saw and why it was not reached."""
     check_agreement(case)
