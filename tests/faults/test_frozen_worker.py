@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.faults.rig.catalogue import Entry
 from tests.support.handlers import counters_path
@@ -23,6 +24,15 @@ WORKER = f"lease_duration_secs = {LEASE_SECS}\njob_timeout_secs = 60"
 def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTest:
     """Configure a queue with the shortest lease."""
     return QueueUnderTest(folder, server.url, prefix, worker=WORKER, worker_concurrency=SLOTS)
+
+
+def lease_left_ms(client: redis.Redis, queue: QueueUnderTest) -> float:
+    """Say how long the lease of the only worker with jobs still lasts."""
+    (key,) = client.scan_iter(queue.key("running:*"))
+    assert isinstance(key, bytes)
+    ends_at_ms = client.zscore(queue.key("leases"), key.rpartition(b":")[2])
+    assert isinstance(ends_at_ms, float)
+    return ends_at_ms - queue.stats().now_ms
 
 
 @pytest.mark.row(3)
@@ -77,6 +87,9 @@ def test_a_worker_that_is_frozen_for_half_its_lease_repeats_nothing(
         queue.publish([act(str(number), "wait", gate=str(gate)) for number in range(SLOTS)])
         wait_until(lambda: len(runs.starts()) == SLOTS, what="the starts")
         with WorkerProcess(queue.config, environment=runs.environment, name="other") as other:
+            with server.client() as client:
+                # Right after a beat, so that half a lease is left on a machine that is late with everything.
+                wait_until(lambda: lease_left_ms(client, queue) > LEASE_SECS * 1000 - 300, what="a beat")
             before = queue.stats().now_ms
             with frozen.frozen():
                 wait_until(lambda: queue.stats().now_ms - before > LEASE_SECS * 500, what="half a lease")

@@ -250,7 +250,7 @@ def test_a_frozen_process_stops_no_other_for_ever(tmp_path: Path, fresh_server: 
             begun = time.monotonic()
             with pytest.raises(QueueUnavailable, match="not spooled: another process holds the lock"):
                 executor.process_event(event())
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 20
             frozen.kill()
         assert executor.process_event(event()).jobs_spooled == 1
         fresh_server.start()

@@ -138,7 +138,7 @@ def test_what_a_replica_does_not_confirm_is_unknown_until_it_does(
                 begun = time.monotonic()
                 with pytest.raises(DurabilityNotConfirmed) as raised:
                     executor.process_event(order)
-                assert time.monotonic() - begun < 3
+                assert time.monotonic() - begun < 10
                 assert raised.value.job_ids == (uuid.uuid5(order.id, "0:a"),)
                 assert raised.value.summary is not None
             # Another process has another connection, and has not written the job there.

@@ -220,7 +220,7 @@ def test_a_buffer_holds_a_partial_batch_only_for_its_time(server: ServerProcess,
     async def publish() -> None:
         async with build_with_queue(config) as executor, executor.buffered() as buffer:
             await buffer.add(event())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not buffer.take_summaries():
                     await asyncio.sleep(0.02)
 

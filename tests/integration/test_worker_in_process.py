@@ -50,7 +50,7 @@ async def publish(queue: AnyJobQueue, config: Config, entity: str, count: int = 
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -110,7 +110,7 @@ def test_a_queue_that_cannot_be_reached_is_waited_for_aloud(
     begun = time.monotonic()
     code, text = run(str(site.path), program=_IMPATIENT)
     assert code == 3
-    assert 1.5 <= time.monotonic() - begun < 10
+    assert 1.5 <= time.monotonic() - begun < 25
     assert re.search(
         r"the queue at redis://127\.0\.0\.1:\d+\S* cannot be reached: .*; trying for 2 s more", text
     )

@@ -27,10 +27,14 @@ from tests.support.worker_process import WorkerProcess
 
 #: The shortest lease that there is.
 LEASE_SECS: Final = 5
+#: Seconds that an enqueue takes at most, and by which a busy machine may be late with its answer.
+ENQUEUE_SECS: Final = 5
+LATE_SECS: Final = 15
 #: More crashes than an innocent job meets here, so that a fault of the server never buries one.
 MANY_CRASHES: Final = 100
-#: Seconds within which everything that waits must have run once a fault is over: lease, backoff and some more.
-DRAIN_SECS: Final = LEASE_SECS + 15.0
+#: Seconds within which everything that waits must have run once a fault is over: lease, backoff and much more, since a
+#: machine that is shared is slow. How long it took is in the catalogue.
+DRAIN_SECS: Final = LEASE_SECS + 35.0
 
 
 @dataclass
@@ -181,7 +185,7 @@ class Stand:
 
     def wait_for_runs(self, count: int) -> None:
         """Return when so many runs have come to their end."""
-        wait_until(lambda: len(self.ran()) >= count, deadline_secs=DRAIN_SECS, what=f"{count} runs")
+        wait_until(lambda: len(self.ran()) >= count, what=f"{count} runs")
 
     def audit(self) -> Audit:
         """Read everything that the server holds."""

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.faults.rig.catalogue import Entry
-from tests.faults.servers.stand import Stand
+from tests.faults.servers.stand import ENQUEUE_SECS, LATE_SECS, Stand
 from tests.support.server import ServerProcess
 from tests.support.wait import wait_until
 
@@ -41,7 +41,7 @@ def occupied(server: ServerProcess, script: str, key: str) -> Generator[redis.Re
     finally:
         with suppress(redis.RedisError):
             client.script_kill()
-        thread.join(5)
+        thread.join()
         client.close()
 
 
@@ -72,7 +72,7 @@ def test_a_busy_server_is_waited_for_and_nothing_is_lost(
             wait_for_starts_to_stop(stand)
             begun = time.monotonic()
             offer = stand.offer("meanwhile")
-            assert time.monotonic() - begun < 5 + 2
+            assert time.monotonic() - begun < ENQUEUE_SECS + LATE_SECS
             assert "BUSY" in str(offer.failures[0])
             assert client.script_kill()
         assert stand.offer("meanwhile").confirmed_at is not None

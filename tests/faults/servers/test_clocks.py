@@ -23,6 +23,8 @@ HOUR_SECS: Final = 3_600
 MINUTES_SECS: Final = 300
 #: How long after its event the job of `LATE_RULE` is due.
 LATE_SECS: Final = 2
+#: By how much a busy machine may be late itself: little against each wrong clock.
+SLACK_SECS: Final = 20
 LATE_RULE: Final = f"""
 [observers.late]
 event_type = "INSERT"
@@ -152,7 +154,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_leases_and_starts_nothing_early
         drained = stand.drain()
         assert (first.stop(), second.stop()) == (0, 0)
     (start,) = (note for note in stand.runs.starts() if note.label == "late")
-    assert LATE_SECS - 0.1 <= start.at - asked_at <= LATE_SECS + 2
+    assert LATE_SECS - 0.1 <= start.at - asked_at <= LATE_SECS + SLACK_SECS
     assert stand.queue.count("reclaimed") == 0
     stand.judge(catalogue, bound=0, drained_secs=drained, note=f"{minutes:+} minutes")
 
@@ -182,6 +184,6 @@ def test_a_producer_whose_clock_is_wrong_makes_jobs_that_are_due_when_they_shoul
         drained = stand.drain()
         assert worker.stop() == 0
     starts = {note.label: note.at for note in stand.runs.starts()}
-    assert asked_at <= starts["now"] <= stored_at + 1
-    assert asked_at + LATE_SECS - 0.1 <= starts["late"] <= stored_at + LATE_SECS + 2
+    assert asked_at <= starts["now"] <= stored_at + SLACK_SECS
+    assert asked_at + LATE_SECS - 0.1 <= starts["late"] <= stored_at + LATE_SECS + SLACK_SECS
     stand.judge(catalogue, bound=0, drained_secs=drained, note=f"{secs:+} s")

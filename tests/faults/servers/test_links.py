@@ -47,9 +47,9 @@ def test_a_worker_that_is_cut_off_stops_by_itself_and_others_take_over(
             begun = time.monotonic()
             proxy.blackhole()
             # How long it lasts is the fault itself.
-            time.sleep(leases * LEASE_SECS)
-            proxy.heal()
+            wait_until(lambda: time.monotonic() > begun + leases * LEASE_SECS, what="the end of the fault")
             healed = time.monotonic()
+            proxy.heal()
             late = [
                 note
                 for note in stand.runs.starts()

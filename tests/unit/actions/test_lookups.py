@@ -49,7 +49,7 @@ def test_host_without_a_name_server_holds_up_no_other(name_server: NameServer) -
     async def run() -> None:
         lookups = HostLookups()
         waiting = [asyncio.create_task(lookups.addresses("dead.example", 443)) for _ in range(100)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not name_server.asked:
                 await asyncio.sleep(0)
             assert await lookups.addresses("alive.example", 443) == [ipaddress.ip_address("8.8.8.8")]

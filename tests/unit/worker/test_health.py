@@ -82,10 +82,14 @@ def test_gauges_are_left_out_when_the_queue_does_not_answer(tmp_path: Path) -> N
 def test_a_scrape_answers_within_a_second_when_no_child_does(tmp_path: Path) -> None:
     with Supervised(tmp_path, {"plan": METRICS, "deaf": True}) as worker:
         worker.wait_for_start()
-        begun = time.monotonic()
-        shown = scrape(worker)
-        assert time.monotonic() - begun < 1.0
-        assert "fraiseql_observer_job_queue_depth" not in shown
+        took = []
+        for _ in range(3):
+            begun = time.monotonic()
+            shown = scrape(worker)
+            took.append(time.monotonic() - begun)
+            assert "fraiseql_observer_job_queue_depth" not in shown
+        # What waits for a child waits each time; a busy machine is not late three times.
+        assert min(took) < 1.0, took
 
 
 def test_another_child_is_asked_when_the_first_is_deaf(tmp_path: Path) -> None:

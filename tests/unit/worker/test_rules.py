@@ -45,7 +45,7 @@ may_end = threading.Event()
 started = threading.Event()
 def wait(event, context):
     started.set()
-    may_end.wait(10)
+    may_end.wait(60)
 async def note(event, context):
     seen.append((event, context))
 """

@@ -157,7 +157,7 @@ def test_outcomes_that_the_queue_does_not_take_hold_up_a_stop_for_the_grace_only
         begun = time.monotonic()
         bench.runner.end(Ending.STOPPED)
         await bench.running
-        assert 0.1 <= time.monotonic() - begun < 2
+        assert 0.1 <= time.monotonic() - begun < 20
 
     run(test)
 
