@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fraiseql_observers.actions.base import ActionContext, ActionResult, one_line
+from fraiseql_observers.actions.forked import end_if_forked
 from fraiseql_observers.actions.models import FunctionAction
 from fraiseql_observers.errors import PermanentError, RetryableError
 from fraiseql_observers.problems import Problem, ProblemKind, error_for
@@ -104,23 +106,37 @@ async def _until_ended(call: asyncio.Future[object]) -> object:
 
 
 async def _awaited(result: Any) -> None:  # noqa: ANN401 - whatever a handler returns
+    pid = os.getpid()
     try:
         await result
+        end_if_forked(pid)
     except asyncio.CancelledError as error:
+        end_if_forked(pid, error)
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
         raise _failure(error) from error
     except (Exception, SystemExit) as error:
+        end_if_forked(pid, error)
         raise _failure(error) from error
+    except BaseException as error:
+        end_if_forked(pid, error)
+        raise
 
 
 def _called(handler: Handler, context: ActionContext) -> object:
     """Call a handler in a thread; what it raises must not reach a future as `SystemExit` or `StopIteration`."""
+    pid = os.getpid()
     try:
-        return handler(context.event, context)
+        result = handler(context.event, context)
+        end_if_forked(pid)
     except (Exception, SystemExit, asyncio.CancelledError) as error:
+        end_if_forked(pid, error)
         raise _failure(error) from error
+    except BaseException as error:
+        end_if_forked(pid, error)
+        raise
+    return result
 
 
 def _failure(error: BaseException) -> Exception:

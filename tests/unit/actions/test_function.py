@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from fraiseql_observers.actions.function import FunctionCall, add_handler_folder
 from fraiseql_observers.actions.models import FunctionAction
 from fraiseql_observers.errors import ConfigError, PermanentError, RetryableError
 from fraiseql_observers.problems import ProblemKind
+from tests.support.wait import wait_until
 
 MODULE = """
 import asyncio
@@ -214,3 +217,56 @@ def test_cancelling_an_attempt_cancels_an_async_handler(context: ActionContext) 
                 await task
 
     asyncio.run(run())
+
+
+def leave_by_return() -> None:
+    """Come back as if nothing had happened."""
+
+
+def leave_by_raising() -> None:
+    """Come back with an error."""
+    raise ValueError
+
+
+def leave_by_exit() -> None:
+    """End as a program of its own does."""
+    sys.exit(7)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(("leave", "code"), [(leave_by_return, 0), (leave_by_raising, 1), (leave_by_exit, 7)])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_process_that_a_handler_forks_ends_where_it_comes_back(
+    context: ActionContext, leave: Callable[[], None], code: int, *, is_async: bool
+) -> None:
+    """It would go on as a second worker otherwise, with the jobs and the event queue of the first."""
+    parent, children = os.getpid(), []
+
+    def fork(event: object, context: ActionContext) -> None:
+        children.append(os.fork())
+        if os.getpid() != parent:
+            leave()
+
+    async def fork_async(event: object, context: ActionContext) -> None:
+        fork(event, context)
+
+    try:
+        assert call(fork_async if is_async else fork, context) == ActionResult()
+    finally:
+        if os.getpid() != parent:
+            os._exit(99)  # The copy of the test run must not go on, whatever comes out of the handler.
+    (child,) = children
+    codes: list[int] = []
+
+    def has_ended() -> bool:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        codes.extend([os.waitstatus_to_exitcode(status)] if ended else [])
+        return bool(codes)
+
+    try:
+        wait_until(has_ended, what="its end")
+    finally:
+        if not codes:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert codes == [code]
