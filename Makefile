@@ -72,7 +72,7 @@ model: $(VENV)/.extension $(VENV)/.test ## hold the queue to its model for SEEDS
 	OBSERVERS_MODEL_SEEDS=$(SEEDS) OBSERVERS_MODEL_STEPS=$(STEPS) $(BIN)/pytest tests/property/test_queue_model_long.py
 
 # A row that cannot run here counts as not passed, and its line of the table says why.
-faults: $(VENV)/.extension $(VENV)/.test ## run the whole catalogue of faults, for an hour or so; the table goes to target/faults.md
+faults: $(VENV)/.extension $(VENV)/.test ## run the whole catalogue of faults, for an hour or so, and show the table, which goes to target/faults.md too
 	$(BIN)/pytest tests --long -m row --timeout 600 --catalogue target/faults.md
 
 # A random mix of everything, by a seed that it tells; files, threads and memory of a worker must not grow.

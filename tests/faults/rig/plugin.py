@@ -100,6 +100,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if path is None:
         return
     entries = config.stash[_ENTRIES]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(table(entries))
     rows = {row for entry in entries for row in entry.rows}
     if exitstatus == pytest.ExitCode.OK and rows - survived(entries):
@@ -107,9 +108,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where the table is, and how each seed was."""
+    """Show the table, with how each seed was, and say where it is."""
     path: Path | None = config.getoption("--catalogue")
     if path is not None:
+        terminalreporter.section("catalogue of faults")
+        entries = config.stash[_ENTRIES]
+        terminalreporter.write(table(entries))
         terminalreporter.write_line(f"the catalogue is in {path}")
 
 
