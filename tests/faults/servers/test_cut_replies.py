@@ -153,6 +153,23 @@ def proxy(server: ServerProcess) -> Iterator[Proxy]:
         yield proxy
 
 
+def until_answered(call: Callable[[], Any]) -> Any:
+    """Ask again until there is an answer, as whoever was not told does."""
+    for _ in range(5):
+        with contextlib.suppress(QueueError):
+            return call()
+    raise AssertionError("it is never answered")
+
+
+def check_stored_once(server: ServerProcess, prefix: str, catalogue: Entry) -> None:
+    """However often it was asked for, one job was stored."""
+    with server.client() as client:
+        audit = Audit.read(client, tag_of(prefix))
+    assert audit.problems() == []
+    assert audit.count("enqueued") == 1
+    catalogue.record(lost=0, duplicated=0, bound=0)
+
+
 def play(case: Case, url: str, server: ServerProcess, prefix: str, meanwhile: Callable[[], object]) -> str:
     """Do what a case says, each step again until it is answered; return all that the server holds then."""
     queue = RedisQueue(url, options_for(prefix), manual_clock=True)
@@ -164,14 +181,7 @@ def play(case: Case, url: str, server: ServerProcess, prefix: str, meanwhile: Ca
             step(lane)
         client.set(f"{tag_of(prefix)}:clock", START_MS + case.later_ms)
         meanwhile()
-        for _ in range(5):
-            try:
-                case.call(lane)
-            except QueueError:
-                continue
-            break
-        else:
-            raise AssertionError(f"{case.script} is never answered")
+        until_answered(lambda: case.call(lane))
         audit = Audit.read(client, tag_of(prefix))
         assert audit.problems() == []
         # The run id is that of the server, and the same for all.
@@ -214,18 +224,9 @@ def test_the_first_reply_of_a_connection_may_be_lost(
     rule = proxy.on("open", fate=Fate.CUT_AFTER)
     queue = RedisQueue(proxy.url, options_for(prefix), manual_clock=True)
     lane = queue.lane_blocking("default")
-    for _ in range(5):
-        try:
-            assert lane.enqueue([(member(1), NOW, b"{}")]) == [True]
-        except QueueError:
-            continue
-        break
+    assert until_answered(lambda: lane.enqueue([(member(1), NOW, b"{}")])) == [True]
     assert rule.fired == 1
-    with server.client() as client:
-        audit = Audit.read(client, tag_of(prefix))
-    assert audit.problems() == []
-    assert audit.count("enqueued") == 1
-    catalogue.record(lost=0, duplicated=0, bound=0)
+    check_stored_once(server, prefix, catalogue)
 
 
 @pytest.mark.row(42)
@@ -245,20 +246,9 @@ def test_an_enqueue_whose_confirmation_is_lost_stores_its_job_once(
     )
     queue.open_blocking()
     rule = proxy.on("confirm", **fate)
-    for _ in range(5):
-        try:
-            queue.enqueue_blocking([job], enqueue_timeout_secs=5, durability="disk")
-        except QueueError:
-            continue
-        break
-    else:
-        raise AssertionError("the enqueue is never confirmed")
+    until_answered(lambda: queue.enqueue_blocking([job], enqueue_timeout_secs=5, durability="disk"))
     assert rule.fired == 1
-    with server.client() as client:
-        audit = Audit.read(client, tag_of(prefix))
-    assert audit.problems() == []
-    assert audit.count("enqueued") == 1
-    catalogue.record(lost=0, duplicated=0, bound=0)
+    check_stored_once(server, prefix, catalogue)
 
 
 @pytest.mark.row(42)
