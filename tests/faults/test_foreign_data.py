@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -45,13 +46,24 @@ def queue_for(server: ServerProcess, prefix: str, folder: Path) -> QueueUnderTes
     return QueueUnderTest(folder, server.url, prefix, worker="lease_duration_secs = 5", poll_interval_ms=100)
 
 
+@pytest.fixture
+def queue(server: ServerProcess, prefix: str, tmp_path: Path) -> QueueUnderTest:
+    """Give the queue of a test."""
+    return queue_for(server, prefix, tmp_path)
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Iterator[redis.Redis]:
+    """Give a client that writes what it likes."""
+    with server.client() as client:
+        yield client
+
+
 @pytest.mark.row(52)
 def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    queue: QueueUnderTest, client: redis.Redis, runs: Runs
 ) -> None:
     """Each keeps its bytes as they were found, for whoever looks."""
-    queue = queue_for(server, prefix, tmp_path)
-    client = server.client()
     victims = queue.publish([act(f"victim {number}") for number in range(len(RUBBISH) + 1)])
     strangers = [*RUBBISH, client.hget(queue.key("jobs"), victims[0].bytes)]
     bystanders = queue.publish([act(str(number)) for number in range(BYSTANDERS)])
@@ -74,11 +86,9 @@ def test_bytes_that_are_no_job_are_dead_letters_and_their_neighbours_run(
 
 @pytest.mark.row(52)
 def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    queue: QueueUnderTest, client: redis.Redis, runs: Runs
 ) -> None:
     """A newer layout, an action of another version, an observer of another file: none is lost, none is in the way."""
-    queue = queue_for(server, prefix, tmp_path)
-    client = server.client()
     newer, action, observer = queue.publish([act(name) for name in ("newer", "action", "observer")])
     for job, change in (
         (newer, {"schema": 99}),
@@ -101,11 +111,9 @@ def test_jobs_for_another_worker_are_parked_and_their_neighbours_run(
 
 @pytest.mark.row(52)
 def test_entries_that_name_no_job_are_dropped_and_nothing_goes_with_them(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    queue: QueueUnderTest, client: redis.Redis, runs: Runs
 ) -> None:
     """Members of odd lengths and letters, in every list and set that a turn or a reclaim reads."""
-    queue = queue_for(server, prefix, tmp_path)
-    client = server.client()
     odd: list[bytes] = [b"", b"x", b"\xff" * 16, b"\x00" * 17, b"a" * 16 + b"z", b"b" * 16 + b"d", b"c" * 40]
     soon = client.time()[0] * 1000
     queue.publish([act(str(number)) for number in range(BYSTANDERS)])
@@ -145,11 +153,9 @@ def wait_for_starts(runs: Runs, count: int) -> None:
 
 @pytest.mark.row(52)
 def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    queue: QueueUnderTest, client: redis.Redis, tmp_path: Path, runs: Runs
 ) -> None:
     """The worker goes on by itself when it has been put right, whichever key it was."""
-    queue = queue_for(server, prefix, tmp_path)
-    client = server.client()
     jobs: list[UUID] = []
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         children = worker.children()
@@ -182,11 +188,9 @@ def test_a_key_of_another_type_stops_the_queue_and_loses_nothing(
 
 @pytest.mark.row(52)
 def test_a_deleted_mark_stops_neither_workers_nor_producers_old_or_new(
-    server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
+    queue: QueueUnderTest, client: redis.Redis, server: ServerProcess, prefix: str, tmp_path: Path, runs: Runs
 ) -> None:
     """Whatever the worker has counted into it meanwhile, it is taken for ours again, and nothing is lost."""
-    queue = queue_for(server, prefix, tmp_path)
-    client = server.client()
     meta = queue.key("meta")
     with WorkerProcess(queue.config, environment=runs.environment) as worker:
         for round_ in range(3):
