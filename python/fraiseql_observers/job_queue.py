@@ -21,6 +21,7 @@ from fraiseql_observers._core import Job, JobView, Lane, Lease, MemoryQueue, Red
 from fraiseql_observers.assembly import connect, queue_options
 from fraiseql_observers.errors import CorruptJob, LeaseLost, QueueError
 from fraiseql_observers.job_limits import check_jobs, check_report, due_at
+from fraiseql_observers.parked import NEWER, ParkedJobs
 
 if TYPE_CHECKING:
     from fraiseql_observers.config import Config
@@ -144,6 +145,7 @@ class Holder:
         #: Whether that is a suspect, which runs alone.
         self.suspicious = False
         self._tend_at = 0.0
+        self._parked = ParkedJobs(lane)
 
     async def lease(self, limit: int, source: str = "pending") -> list[Lease]:
         """Take up to `limit` jobs, under a new lease where the old one was lost; move on what other holders lost."""
@@ -151,6 +153,7 @@ class Holder:
             self._tend_at = time.monotonic() + _TEND_SECS
             await self.lane.rotate()
             await self.lane.trim()
+            await self._parked.tend()
         turn = await self._turn(limit, source)
         if turn.standing == "lost" or (turn.standing == "expired" and not await self.beat()):
             self.start_anew()
@@ -255,7 +258,7 @@ class _CoreJobQueue:
 
         Jobs of holders that are gone, killed or silent, are moved on first. One that ran at the end of two of them
         comes alone, when nothing else is pending or held, and nothing else comes while it is held. What turns out to be
-        no job goes to the dead letters, and what a newer version has written is parked until a worker process wakes it.
+        no job goes to the dead letters, and what a newer version has written is parked until it can be read.
         """
         if limit < 1 or any(holder.suspicious for holder in self._holders.values()):
             return []
@@ -363,7 +366,7 @@ class _CoreJobQueue:
             verdict, failure = ("dead", 0), {"reason": "corrupt", "error": str(error)}
         except QueueError as error:
             until = time.time() + self._config.storage.max_age_secs
-            verdict, failure = ("park", int(until * 1000)), {"reason": str(error)}
+            verdict, failure = ("park", int(until * 1000)), {"reason": f"{NEWER}: {error}"}
         else:
             return JobLease(job, lease.attempt, lease, holder, time.time())
         nack = (lease.member, lease.call, verdict, b"", orjson.dumps(failure), b"")

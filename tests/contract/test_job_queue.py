@@ -19,6 +19,7 @@ from fraiseql_observers import (
     RedisJobQueue,
     ServerUnsuitable,
 )
+from fraiseql_observers.parked import ParkedJobs
 from tests.support.configs import config_for
 from tests.support.lanes import tag_of
 from tests.support.server import ServerProcess
@@ -273,6 +274,93 @@ def test_a_beat_keeps_the_lease(run: Run) -> None:
         await queue.ack(lease)
 
     run(scenario)
+
+
+@pytest.mark.parametrize("by_a_process", [False, True])
+def test_a_job_of_a_newer_version_runs_once_it_can_be_read(
+    server: ServerProcess, prefix: str, *, by_a_process: bool
+) -> None:
+    """Without any worker process, whoever parked it; what waits for a rule is left to those who know the rules."""
+    config, redis, tag = config_for(server.url, prefix, {}), server.client(), tag_of(prefix)
+    order, other = job(), job()
+
+    async def scenario() -> None:
+        old = RedisJobQueue(config)
+        await old.enqueue_many([order, other])
+        redis.hset(f"{tag}:jobs", order.id.bytes, order.to_json().replace(b'"schema":1', b'"schema":2'))
+        (held,) = await old.lease(5)
+        assert held.job == other
+        view = await old.get_job(order.id)
+        assert view is not None
+        assert (view.parked or "").startswith("newer worker needed: ")
+        if by_a_process:
+            redis.hset(f"{tag}:failures", order.id.bytes, b'{"reason":"newer worker needed: schema 2"}')
+        park = (other.id.bytes + b"d", held.taken.call, ("park", 2**42), b"", b'{"reason":"rule_gone"}', b"")
+        assert await held.holder.lane.nack(held.holder.incarnation, [park]) == [True]
+        assert await RedisJobQueue(config).lease(5) == []
+        # Its version is known after an upgrade.
+        redis.hset(f"{tag}:jobs", order.id.bytes, order.to_json())
+        new = RedisJobQueue(config)
+        (lease,) = await new.lease(5)
+        assert lease.job == order
+        await new.ack(lease)
+        assert await new.get_status(other.id) == "scheduled"
+
+    asyncio.run(scenario())
+
+
+def test_a_parked_job_that_nobody_could_run_in_time_is_buried(run: Run) -> None:
+    """Without any worker process; nothing is parked for ever."""
+
+    async def scenario(queue: JobQueue) -> None:
+        order, waits = job(), job()
+        await queue.enqueue_many([order, waits])
+        first, second = await queue.lease(2)
+        for held, until_ms in (first, 1), (second, 2**42):
+            member = held.job.id.bytes + b"d"
+            park = (member, held.taken.call, ("park", until_ms), b"", b'{"reason":"rule_gone"}', b"")
+            await held.holder.lane.nack(held.holder.incarnation, [park])
+        await ParkedJobs(first.holder.lane).tend()
+        assert await queue.get_status(order.id) == "dead_lettered"
+        assert await queue.get_status(waits.id) == "scheduled"
+        view = await queue.get_job(order.id)
+        assert view is not None
+        assert view.reason == "expired"
+
+    run(scenario)
+
+
+def test_parked_jobs_are_looked_at_page_by_page(server: ServerProcess, prefix: str) -> None:
+    """One that can be read comes back although more than a page of others is before it."""
+    config, redis, tag = config_for(server.url, prefix, {}), server.client(), tag_of(prefix)
+    order = job()
+
+    async def scenario() -> None:
+        queue = RedisJobQueue(config)
+        await queue.enqueue(order)
+        (held,) = await queue.lease()
+        park = (
+            order.id.bytes + b"d",
+            held.taken.call,
+            ("park", 2**42),
+            b"",
+            b'{"reason":"newer worker needed"}',
+            b"",
+        )
+        await held.holder.lane.nack(held.holder.incarnation, [park])
+        others = [job() for _ in range(250)]
+        for other in others:
+            redis.hset(f"{tag}:jobs", other.id.bytes, other.to_json())
+        redis.zadd(f"{tag}:parked", {other.id.bytes + b"d": 2**41 + n for n, other in enumerate(others)})
+        parked = ParkedJobs(held.holder.lane)
+        for _ in range(2):
+            await parked.tend()
+            assert await queue.lease() == []
+        await parked.tend()
+        assert [lease.job for lease in await queue.lease()] == [order]
+        assert redis.zcard(f"{tag}:parked") == 250
+
+    asyncio.run(scenario())
 
 
 def test_jobs_of_a_holder_that_is_gone_are_moved_on(server: ServerProcess, prefix: str) -> None:
