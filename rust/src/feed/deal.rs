@@ -7,22 +7,24 @@ use crate::job::{Decoded, Job};
 use crate::metrics::Failure;
 use crate::policy::failure;
 use crate::queue::record::{self, History};
-use crate::queue::{Incarnation, Lease, Nack, Token, Turn, Verdict};
+use crate::queue::{Incarnation, Lease, Nack, Token, Verdict};
 
 use super::job::LeasedJob;
 use super::report::{Change, Pending};
 use super::shared::Shared;
 
-/// Hands out what can run; what cannot goes where it belongs without taking a slot.
+/// Hands out what can run; what cannot goes where it belongs without taking a slot. Returns how many jobs found no free
+/// slot, and are given back.
 pub(super) fn deal(
     shared: &Shared,
     place: usize,
     incarnation: &Incarnation,
-    turn: Turn,
+    dealt: Vec<Lease>,
+    now_ms: i64,
     asked_at: Instant,
-) -> Vec<Incarnation> {
-    let mut jobs = Vec::with_capacity(turn.leases.len());
-    for lease in turn.leases {
+) -> usize {
+    let mut jobs = Vec::with_capacity(dealt.len());
+    for lease in dealt {
         let token = Token {
             member: lease.member,
             call: lease.call,
@@ -31,7 +33,7 @@ pub(super) fn deal(
             Ok((job, history)) => {
                 let leased =
                     LeasedJob::new(job, token, place, incarnation.clone(), history, asked_at);
-                if turn.now_ms > leased.expires_at_ms() {
+                if now_ms > leased.expires_at_ms() {
                     shared.put(expired(&leased));
                 } else if shared
                     .options
@@ -46,7 +48,7 @@ pub(super) fn deal(
                 }
             }
             Err(Refused::Newer(what)) => {
-                let until = turn.now_ms.saturating_add(
+                let until = now_ms.saturating_add(
                     i64::try_from(shared.options.max_age.as_millis()).unwrap_or(i64::MAX),
                 );
                 shared.put(parked(
@@ -74,8 +76,11 @@ pub(super) fn deal(
             }),
         }
     }
-    shared.hand_out(jobs);
-    turn.lost
+    let others = shared.hand_out(jobs);
+    for job in &others {
+        shared.release_stale(job);
+    }
+    others.len()
 }
 
 enum Refused {

@@ -170,10 +170,7 @@ impl Feed {
 
     /// Slots taken.
     pub fn slots_taken(&self) -> usize {
-        self.shared
-            .options
-            .slots
-            .saturating_sub(self.shared.inner().free)
+        self.shared.inner().held.len()
     }
 
     /// Whether the queue answered when it was last asked.
@@ -204,7 +201,7 @@ impl Feed {
                 let changed = shared.quiet.notified();
                 {
                     let inner = shared.inner();
-                    if inner.free >= shared.options.slots && inner.unwritten() == 0 {
+                    if inner.held.is_empty() && inner.unwritten() == 0 {
                         return;
                     }
                 }

@@ -147,12 +147,8 @@ pub(super) async fn settle(shared: &Shared) {
 /// How many jobs a lane could lease.
 fn wanted(shared: &Shared, place: usize) -> usize {
     let inner = shared.inner();
-    if shared.stopping() || inner.stands_still() {
-        0
-    } else {
-        // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
-        inner.free.saturating_sub(inner.in_the_way(place))
-    }
+    // A job holds its slot until its outcome is written: till then it is leased, and would run again if we died.
+    shared.room(&inner).saturating_sub(inner.in_the_way(place))
 }
 
 /// How many jobs could be leased from the lane that has most room.
@@ -252,7 +248,6 @@ async fn take_turn(
         Standing::Expired => lane.beat_now.notify_one(),
         Standing::Alive => {}
     }
-    round.leased += turn.leases.len();
     let waiting = match shared.options.source {
         Source::Pending => turn.waiting,
         Source::Suspects => turn.suspects,
@@ -266,10 +261,19 @@ async fn take_turn(
         round.next_due = Some(round.next_due.map_or(due, |at| at.min(due)));
     }
     round.suspects += turn.suspects;
-    let lost = deal(shared, place, &incarnation, turn, asked_at);
+    let leases = turn.leases.len();
+    let given_back = deal(
+        shared,
+        place,
+        &incarnation,
+        turn.leases,
+        turn.now_ms,
+        asked_at,
+    );
+    round.leased += leases - given_back;
     shared.hold_if_owed(place).await?;
     // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
-    for name in lost.into_iter().filter(|name| *name != incarnation) {
+    for name in turn.lost.into_iter().filter(|name| *name != incarnation) {
         reclaim(shared, place, &name).await?;
     }
     Ok(())

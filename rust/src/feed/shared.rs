@@ -42,10 +42,10 @@ const UNHEARD: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) free: usize,
     news: News,
     /// When the oldest of the news came that the worker has not taken yet.
     news_since: Option<Instant>,
+    /// What holds a slot each, until the worker has reported.
     pub(super) held: HashMap<(usize, Token), Arc<LeasedJob>>,
     /// By the place of their lane.
     pub(super) outboxes: Vec<Outbox>,
@@ -118,7 +118,6 @@ impl Shared {
         Self {
             engine,
             inner: Mutex::new(Inner {
-                free: options.slots,
                 outboxes: lanes.iter().map(|_| Outbox::default()).collect(),
                 ..Inner::default()
             }),
@@ -191,20 +190,32 @@ impl Shared {
         self.lanes[lane].outcomes.notify_one();
     }
 
-    /// Hands jobs to the worker; their slots were taken when they were asked for.
-    pub(super) fn hand_out(&self, jobs: Vec<Arc<LeasedJob>>) {
-        if jobs.is_empty() {
-            return;
+    /// How many slots can be filled.
+    pub(super) fn room(&self, inner: &Inner) -> usize {
+        if self.stopping() || inner.stands_still() {
+            0
+        } else {
+            self.options.slots.saturating_sub(inner.held.len())
         }
-        {
+    }
+
+    /// Hands jobs to the worker, as many as there is room for; returns the others. An answer that comes late, or once
+    /// more, may have more of them.
+    pub(super) fn hand_out(&self, mut jobs: Vec<Arc<LeasedJob>>) -> Vec<Arc<LeasedJob>> {
+        let others = {
             let mut inner = self.inner();
-            inner.free = inner.free.saturating_sub(jobs.len());
+            let others = jobs.split_off(self.room(&inner).min(jobs.len()));
+            if jobs.is_empty() {
+                return others;
+            }
             for job in &jobs {
                 inner.held.insert((job.lane, job.token), Arc::clone(job));
             }
             inner.more_news().jobs.extend(jobs);
-        }
+            others
+        };
         (self.tell)();
+        others
     }
 
     /// Tells the worker to stop a job.
@@ -240,10 +251,7 @@ impl Shared {
 
     pub(super) fn free_slot(&self, job: &LeasedJob) {
         if job.free_slot() {
-            let mut inner = self.inner();
-            inner.free += 1;
-            inner.held.remove(&(job.lane, job.token));
-            drop(inner);
+            self.inner().held.remove(&(job.lane, job.token));
             self.room.notify_one();
             self.listen_again.notify_one();
             self.quiet.notify_waiters();

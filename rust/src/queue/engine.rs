@@ -47,7 +47,10 @@ macro_rules! steps {
                 Self::Memory(queue) => {
                     #[cfg(test)]
                     queue.heard(lane, stringify!($name)).await?;
-                    queue.$name(lane, $($arg),*)
+                    let done = queue.$name(lane, $($arg),*);
+                    #[cfg(test)]
+                    queue.answered(lane, concat!(stringify!($name), " answer")).await?;
+                    done
                 }
             }
         })*

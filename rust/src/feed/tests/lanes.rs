@@ -45,8 +45,29 @@ impl Rig {
         let deadline = Instant::now() + Duration::from_secs(10);
         let completed = ("completed".to_owned(), count);
         loop {
-            let stats = self.runtime.block_on(self.engine.stats(lane)).unwrap();
+            let stats = self.stats_of(lane);
             if stats.counters.contains(&completed) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{stats:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Rig {
+    fn stats_of(&self, lane: &Lane) -> Stats {
+        self.runtime.block_on(self.engine.stats(lane)).unwrap()
+    }
+
+    /// Waits until nobody leases from a lane and all its jobs wait again.
+    fn await_given_back(&self, lane: &Lane, count: i64, pending: u64) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let released = ("released".to_owned(), count);
+        loop {
+            let stats = self.stats_of(lane);
+            if stats.counters.contains(&released) && stats.running == 0 {
+                assert_eq!(stats.pending, pending);
                 return;
             }
             assert!(Instant::now() < deadline, "{stats:?}");
@@ -131,4 +152,30 @@ fn a_look_at_what_the_queue_holds_that_finds_no_answer_delays_no_beat() {
         (stopped.job.id, cause),
         (forgotten.job.id, Cause::LeaseLost)
     );
+}
+
+#[test]
+fn a_repeated_lease_call_makes_no_slots() {
+    let rig = Rig::new();
+    rig.silence(&["turn answer"], Duration::from_millis(100));
+    rig.enqueue("function", 1);
+    rig.enqueue_into(&rig.other_lane(), "function", 2);
+    let feed = rig.feed_of_two(|options| options.slots = 2);
+    let others = rig.take_jobs(&feed, 2);
+    assert!(others.iter().all(|job| job.lane == 1));
+    assert_eq!(
+        rig.stats().running,
+        1,
+        "leased by the call without an answer"
+    );
+    rig.silence(&[], FOR_EVER);
+    rig.await_given_back(&rig.lane, 1, 1);
+    succeed(&feed, &others);
+    succeed(&feed, &rig.take_jobs(&feed, 1));
+    rig.await_drained(&feed);
+    rig.enqueue_into(&rig.other_lane(), "function", 9);
+    rig.take_jobs(&feed, 2);
+    rig.await_time(Duration::from_millis(200));
+    assert_eq!(feed.slots_taken(), 2);
+    assert_eq!(rig.stats_of(&rig.other_lane()).running, 2);
 }

@@ -21,6 +21,16 @@ impl MemoryQueue {
         });
     }
 
+    /// Waits until the answer of a step that was done finds its way: that of `turn`, say, as the step `turn answer`.
+    ///
+    /// # Errors
+    ///
+    /// `Unconfirmed` where that takes too long.
+    pub async fn answered(&self, lane: &Lane, answer: &'static str) -> Result<(), QueueError> {
+        let heard = self.heard(lane, answer).await;
+        heard.map_err(|_| QueueError::Unconfirmed("silence".to_owned()))
+    }
+
     /// Whether somebody waits for a step that finds no answer.
     pub fn is_waited_for(&self) -> bool {
         self.silence.receiver_count() > 0
