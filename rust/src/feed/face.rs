@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::queue::{Durability, Engine, Lane, Source};
@@ -215,9 +216,8 @@ impl Feed {
         self.stop_leasing();
         let shared = Arc::clone(&self.shared);
         async move {
-            let deadline = Instant::now() + limit;
-            // The lease task may just have asked for jobs; its answer must not be left behind.
-            let _ = timeout_at(deadline, super::lease::settle(&shared)).await;
+            let now = Instant::now();
+            let deadline = now + limit;
             let held: Vec<_> = shared.inner().held.values().cloned().collect();
             let mut released = 0;
             for job in held {
@@ -225,6 +225,9 @@ impl Feed {
                     released += 1;
                 }
             }
+            // The lease task may just have asked for jobs; its answer must not be left behind. What it brings is given
+            // back, and half of the time stays for that and for what else is unwritten.
+            let _ = timeout_at(now + limit / 2, super::lease::settle(&shared)).await;
             loop {
                 let changed = shared.quiet.notified();
                 {
@@ -242,22 +245,30 @@ impl Feed {
                 let inner = shared.inner();
                 inner.unwritten()
             };
-            for lane in &shared.lanes {
-                let (incarnation, joined) = {
-                    let identity = lane.identity();
-                    (identity.incarnation.clone(), identity.joined)
-                };
-                if joined {
-                    // One that still holds jobs, or that cannot be reached, is reclaimed when its lease has run out.
-                    let _ =
-                        timeout_at(deadline, shared.engine.leave(&lane.lane, &incarnation)).await;
-                }
+            let mut leaving = JoinSet::new();
+            for place in 0..shared.lanes.len() {
+                leaving.spawn(leave(Arc::clone(&shared), place));
             }
+            // One that still holds jobs, or that cannot be reached, is reclaimed when its lease has run out.
+            let all_left = async { while leaving.join_next().await.is_some() {} };
+            let _ = timeout_at(deadline, all_left).await;
             CloseReport {
                 released,
                 unwritten,
             }
         }
+    }
+}
+
+/// Gives up the lease of a lane.
+async fn leave(shared: Arc<Shared>, place: usize) {
+    let lane = &shared.lanes[place];
+    let (incarnation, joined) = {
+        let identity = lane.identity();
+        (identity.incarnation.clone(), identity.joined)
+    };
+    if joined {
+        let _ = shared.engine.leave(&lane.lane, &incarnation).await;
     }
 }
 

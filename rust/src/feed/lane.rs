@@ -58,6 +58,8 @@ pub(super) struct FeedLane {
     pub(super) owes_hold: AtomicBool,
     /// Held by who tells the queue so, that nobody else goes on to reclaim before it is done.
     pub(super) holding: AsyncMutex<()>,
+    /// Held by a turn, of which there is one at a time.
+    pub(super) turning: AsyncMutex<()>,
     /// The last beat that was answered.
     pub(super) beaten: watch::Sender<Option<Beaten>>,
 }
@@ -73,6 +75,7 @@ impl FeedLane {
             clock: ClockWatch::default(),
             owes_hold: AtomicBool::new(false),
             holding: AsyncMutex::new(()),
+            turning: AsyncMutex::new(()),
             beaten: watch::Sender::default(),
         }
     }

@@ -1,16 +1,20 @@
 //! Leasing: asking for jobs when slots are free, and knowing when to ask.
+//!
+//! A round asks the lanes one after the other, each for its part of the free slots. A turn is a task of its own: a lane
+//! that answers late or fails keeps the others waiting once at most.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
-use crate::queue::{QueueError, Source, Standing};
+use crate::queue::Source;
 
-use super::deal::deal;
-use super::loss::reclaim;
 use super::shared::Shared;
+use super::turn::{self, Answer, Found};
 
 /// How long a feed with a few free slots waits for more of them, so that one call fills many.
 const GROUPING: Duration = Duration::from_millis(2);
@@ -19,25 +23,12 @@ const GROUPING: Duration = Duration::from_millis(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What the turns of one round have found.
-#[derive(Default)]
-struct Round {
-    leased: usize,
-    suspects: u64,
-    /// Lanes whose jobs wait for a slot.
-    waiting: Vec<usize>,
-    next_due: Option<Instant>,
-}
-
-impl Round {
-    /// Whether jobs wait in a lane that has room for them.
-    fn can_go_on(&self, shared: &Shared) -> bool {
-        self.waiting.iter().any(|place| wanted(shared, *place) > 0)
-    }
-}
+/// How long the other lanes wait for one lane's turn. A lane that takes longer, or fails, is not waited for until it has
+/// answered within this time: what it leases then finds its slots filled, perhaps, and is given back.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long a lane that has failed is left alone.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Pause {
     length: Duration,
     until: Option<Instant>,
@@ -59,14 +50,55 @@ impl Pause {
     }
 }
 
+/// What the lease task knows of a lane.
+struct Asked {
+    /// When the turn began that has not been answered yet.
+    since: Option<Instant>,
+    /// What the last turn has found; nothing while one is under way.
+    found: Found,
+    pause: Pause,
+    /// Whether its last turn was answered while it was waited for.
+    is_prompt: bool,
+    /// How many jobs it has leased in this round.
+    served: usize,
+}
+
+impl Asked {
+    /// A lane of which nothing is known: jobs may wait there.
+    fn new() -> Self {
+        Self {
+            since: None,
+            found: Found {
+                is_waiting: true,
+                ..Found::default()
+            },
+            pause: Pause::default(),
+            is_prompt: true,
+            served: 0,
+        }
+    }
+
+    fn can_be_asked(&self) -> bool {
+        self.since.is_none() && !self.pause.lasts()
+    }
+
+    /// When it is to be asked again at the latest; nothing where an answer or a wake-up call will tell.
+    fn next_due(&self) -> Option<Instant> {
+        if self.since.is_some() {
+            return None;
+        }
+        self.pause.until.or(self.found.next_due)
+    }
+}
+
 /// The lease task.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut first = 0;
-    let mut pauses = vec![Pause::default(); shared.lanes.len()];
-    let mut watching = false;
+    let mut leasing = Leasing::new(Arc::clone(&shared));
     while !shared.stopping() {
+        // A turn without end counts as a round without end.
+        let oldest = leasing.lanes.iter().filter_map(|lane| lane.since).min();
+        shared.signs().round_at = oldest.unwrap_or_else(Instant::now);
         if shared.unfit() {
-            shared.signs().round_at = Instant::now();
             tokio::select! {
                 () = shared.fit_again.notified() => {}
                 () = sleep(LONGEST_PAUSE) => {}
@@ -74,60 +106,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             continue;
         }
-        shared.signs().round_at = Instant::now();
-        let mut round = Round::default();
-        for step in 0..shared.lanes.len() {
-            let place = (first + step) % shared.lanes.len();
-            if pauses[place].lasts() {
-                continue;
-            }
-            let result = take_turn(&shared, place, wanted(&shared, place), &mut round).await;
-            let part = shared.with_random(|random| 0.5 + random.f64() / 2.0);
-            pauses[place].note(result.is_ok(), part);
-            match &result {
-                Ok(()) if pauses.iter().any(|pause| pause.until.is_some()) => {}
-                result => shared.note_health(result.as_ref().copied()),
-            }
-        }
-        first = (first + 1) % shared.lanes.len().max(1);
-        // Lanes that fail are asked again after a while of their own; the others go on.
-        if let Some(until) = pauses.iter().filter_map(|pause| pause.until).min() {
-            if pauses.iter().all(|pause| pause.until.is_some()) {
-                tokio::select! {
-                    () = sleep(until.saturating_duration_since(Instant::now())) => {}
-                    () = shared.until_stopping() => {}
-                }
-                continue;
-            }
-            round.next_due = Some(round.next_due.map_or(until, |due| due.min(until)));
-        }
-        note_idleness(&shared, &round);
-        match shared.options.source {
-            Source::Pending if round.suspects > 0 => shared.notice("suspects_waiting"),
-            Source::Suspects if round.suspects == 0 && round.leased == 0 => {
-                shared.notice("suspects_done");
-            }
-            _ => {}
-        }
-        rest(&shared, &round, &mut watching).await;
+        leasing.make_round().await;
+        leasing.rest().await;
     }
+    leasing.turns.detach_all();
     shared.settled.store(true, Relaxed);
     shared.quiet.notify_waiters();
 }
 
-/// Notes since when jobs wait beside free slots without one being leased.
-fn note_idleness(shared: &Shared, round: &Round) {
-    let is_idle = round.leased == 0 && round.can_go_on(shared);
-    let mut signs = shared.signs();
-    if is_idle {
-        signs.idle_since.get_or_insert_with(Instant::now);
-    } else {
-        signs.idle_since = None;
-    }
-}
-
-/// Waits until the lease task has ended, then asks once more for what an unanswered call may have leased.
-pub(super) async fn settle(shared: &Shared) {
+/// Waits until the lease task has ended, then until no turn is under way and none is without an answer.
+pub(super) async fn settle(shared: &Arc<Shared>) {
     loop {
         let changed = shared.quiet.notified();
         if shared.settled.load(Relaxed) {
@@ -135,13 +123,11 @@ pub(super) async fn settle(shared: &Shared) {
         }
         changed.await;
     }
+    let mut lanes = JoinSet::new();
     for place in 0..shared.lanes.len() {
-        let uncertain = shared.lanes[place].identity().uncertain;
-        if uncertain {
-            // Without an answer the jobs come back when the lease has run out.
-            let _ = take_turn(shared, place, 0, &mut Round::default()).await;
-        }
+        lanes.spawn(turn::settle(Arc::clone(shared), place));
     }
+    while lanes.join_next().await.is_some() {}
 }
 
 /// How many jobs a lane could lease.
@@ -157,34 +143,201 @@ pub(super) fn wanted_at_most(shared: &Shared) -> usize {
     of_lanes.max().unwrap_or(0)
 }
 
-/// Waits for a reason to ask again.
-async fn rest(shared: &Shared, round: &Round, watching: &mut bool) {
-    let poll = shared.options.poll_interval;
-    let due = round.next_due.map_or(poll, |at| {
-        at.saturating_duration_since(Instant::now()).min(poll)
-    });
-    if wanted_at_most(shared) == 0 {
-        if std::mem::take(watching) {
-            // Somebody with free slots shall watch the next due time instead. A token lost here costs a poll interval.
-            for lane in &shared.lanes {
-                let _ = shared.engine.pass_on_wake(&lane.lane).await;
+/// The lease task's own books.
+struct Leasing {
+    shared: Arc<Shared>,
+    lanes: Vec<Asked>,
+    /// In which order the lanes are asked.
+    order: Vec<usize>,
+    turns: JoinSet<Answer>,
+    /// Whether this worker watches the next due time.
+    watching: bool,
+}
+
+impl Leasing {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            lanes: shared.lanes.iter().map(|_| Asked::new()).collect(),
+            order: (0..shared.lanes.len()).collect(),
+            turns: JoinSet::new(),
+            watching: false,
+            shared,
+        }
+    }
+
+    /// Asks each lane that is neither left alone nor still without an answer.
+    async fn make_round(&mut self) {
+        while let Some(joined) = self.turns.try_join_next() {
+            self.note(joined);
+        }
+        // Whoever had most comes last, so that a single slot goes from lane to lane too.
+        let lanes = &self.lanes;
+        self.order.sort_by_key(|place| lanes[*place].served);
+        for lane in &mut self.lanes {
+            lane.served = 0;
+        }
+        // Slots that become free meanwhile are for the next round, or chance would give them to whoever is asked then.
+        let room = wanted_at_most(&self.shared);
+        for step in 0..self.order.len() {
+            let place = self.order[step];
+            if self.lanes[place].can_be_asked() && !self.shared.stopping() {
+                let want = self.part(step, room.saturating_sub(self.served()));
+                self.ask(place, want).await;
             }
         }
-        tokio::select! {
-            () = shared.room.notified() => {}
-            () = sleep(poll) => return,
-            () = shared.until_stopping() => return,
+        self.note_idleness();
+        self.note_suspects();
+    }
+
+    /// How many jobs the lane at this step may lease: the room is shared with those behind it where jobs wait.
+    fn part(&self, step: usize, room: usize) -> usize {
+        let sharing = self.order[step + 1..].iter().filter(|place| {
+            let lane = &self.lanes[**place];
+            lane.found.is_waiting && lane.is_prompt && lane.can_be_asked()
+        });
+        let wanted = wanted(&self.shared, self.order[step]);
+        wanted.min(room).div_ceil(sharing.count() + 1)
+    }
+
+    /// Begins a turn, and waits for it where its lane has been prompt.
+    async fn ask(&mut self, place: usize, want: usize) {
+        let lane = &mut self.lanes[place];
+        lane.since = Some(Instant::now());
+        lane.found = Found::default();
+        self.turns
+            .spawn(turn::run(Arc::clone(&self.shared), place, want));
+        if !self.lanes[place].is_prompt {
+            return;
         }
-        gather_room(shared).await;
-    } else if round.can_go_on(shared) {
-        gather_room(shared).await;
-    } else {
-        *watching = round.next_due.is_some();
-        tokio::select! {
-            () = shared.woken.notified() => {}
-            () = shared.room.notified(), if !round.waiting.is_empty() => {}
-            () = sleep(due) => {}
-            () = shared.until_stopping() => {}
+        let too_long = sleep(PATIENCE);
+        tokio::pin!(too_long);
+        while self.lanes[place].since.is_some() {
+            tokio::select! {
+                Some(joined) = self.turns.join_next() => self.note(joined),
+                () = &mut too_long => {
+                    self.lanes[place].is_prompt = false;
+                    return;
+                }
+                () = self.shared.until_stopping() => return,
+            }
+        }
+    }
+
+    /// Notes what has become of a turn.
+    fn note(&mut self, joined: Result<Answer, JoinError>) {
+        let answer = match joined {
+            Ok(answer) => answer,
+            // Who guards the lease task has the process replaced.
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        let part = self.shared.with_random(|random| 0.5 + random.f64() / 2.0);
+        let lane = &mut self.lanes[answer.place];
+        lane.since = None;
+        lane.pause.note(answer.result.is_ok(), part);
+        lane.is_prompt = answer.result.is_ok() && answer.took <= PATIENCE;
+        let failing = self.lanes.iter().any(|lane| lane.pause.until.is_some());
+        match answer.result {
+            Ok(found) => {
+                if !failing {
+                    self.shared.note_health(Ok(()));
+                }
+                let lane = &mut self.lanes[answer.place];
+                lane.served += found.leased;
+                lane.found = found;
+            }
+            Err(error) => self.shared.note_health(Err(&error)),
+        }
+    }
+
+    /// Whether jobs wait in a lane that has room for them and can be asked.
+    fn can_go_on(&self) -> bool {
+        self.lanes.iter().enumerate().any(|(place, lane)| {
+            lane.found.is_waiting && lane.can_be_asked() && wanted(&self.shared, place) > 0
+        })
+    }
+
+    fn served(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.served).sum()
+    }
+
+    /// Notes since when jobs wait beside free slots without one being leased.
+    fn note_idleness(&self) {
+        let is_idle = self.served() == 0 && self.can_go_on();
+        let mut signs = self.shared.signs();
+        if is_idle {
+            signs.idle_since.get_or_insert_with(Instant::now);
+        } else {
+            signs.idle_since = None;
+        }
+    }
+
+    fn note_suspects(&self) {
+        let suspects: u64 = self.lanes.iter().map(|lane| lane.found.suspects).sum();
+        let is_known = self.lanes.iter().all(|lane| lane.since.is_none());
+        match self.shared.options.source {
+            Source::Pending if suspects > 0 => self.shared.notice("suspects_waiting"),
+            Source::Suspects if suspects == 0 && self.served() == 0 && is_known => {
+                self.shared.notice("suspects_done");
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits for a reason to ask again.
+    async fn rest(&mut self) {
+        let shared = &self.shared;
+        let poll = shared.options.poll_interval;
+        let next_due = self.lanes.iter().filter_map(Asked::next_due).min();
+        // Lanes that fail are asked again after a while of their own; the others go on.
+        let all_fail = self
+            .lanes
+            .iter()
+            .all(|lane| lane.since.is_some() || lane.pause.until.is_some());
+        if all_fail {
+            let again = next_due.map_or(poll, |at| at.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                Some(joined) = self.turns.join_next() => self.note(joined),
+                () = sleep(again) => {}
+                () = shared.until_stopping() => {}
+            }
+        } else if wanted_at_most(shared) == 0 {
+            if std::mem::take(&mut self.watching) {
+                self.pass_on_wake();
+            }
+            tokio::select! {
+                () = shared.room.notified() => {}
+                () = sleep(poll) => return,
+                () = shared.until_stopping() => return,
+            }
+            gather_room(shared).await;
+        } else if self.can_go_on() {
+            gather_room(shared).await;
+        } else {
+            let due = next_due.map_or(poll, |at| {
+                at.saturating_duration_since(Instant::now()).min(poll)
+            });
+            self.watching = next_due.is_some();
+            let is_waiting = self.lanes.iter().any(|lane| lane.found.is_waiting);
+            tokio::select! {
+                Some(joined) = self.turns.join_next() => self.note(joined),
+                () = shared.woken.notified() => {}
+                () = shared.room.notified(), if is_waiting => {}
+                () = sleep(due) => {}
+                () = shared.until_stopping() => {}
+            }
+        }
+    }
+
+    /// Has somebody with free slots watch the next due time instead. A token lost here costs a poll interval.
+    fn pass_on_wake(&self) {
+        for (place, lane) in self.lanes.iter().enumerate() {
+            if lane.is_prompt {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    let _ = shared.engine.pass_on_wake(&shared.lanes[place].lane).await;
+                });
+            }
         }
     }
 }
@@ -202,79 +355,4 @@ async fn gather_room(shared: &Shared) {
         () = sleep(GROUPING) => {}
         () = shared.until_stopping() => {}
     }
-}
-
-/// One turn on one lane: joins where that is due, asks, and deals out the answer.
-async fn take_turn(
-    shared: &Shared,
-    place: usize,
-    want: usize,
-    round: &mut Round,
-) -> Result<(), QueueError> {
-    let lane = &shared.lanes[place];
-    let (incarnation, joined, call) = {
-        let identity = lane.identity();
-        (identity.incarnation.clone(), identity.joined, identity.call)
-    };
-    if !joined {
-        let sent_at = Instant::now();
-        shared
-            .engine
-            .join(&lane.lane, &incarnation, &shared.options.info)
-            .await?;
-        lane.identity().joined = true;
-        lane.renewed(&incarnation, sent_at);
-    }
-    let asked_at = Instant::now();
-    lane.identity().uncertain = true;
-    let turn = shared
-        .engine
-        .turn(&lane.lane, &incarnation, call, want, shared.options.source)
-        .await?;
-    shared.look_at_clock(place, turn.now_ms, asked_at);
-    {
-        let mut identity = lane.identity();
-        if identity.incarnation == incarnation {
-            identity.uncertain = false;
-            identity.call += 1;
-        }
-    }
-    match turn.standing {
-        Standing::Lost => {
-            shared.lose(place, &incarnation);
-            round.waiting.push(place);
-            return Ok(());
-        }
-        Standing::Expired => lane.beat_now.notify_one(),
-        Standing::Alive => {}
-    }
-    let waiting = match shared.options.source {
-        Source::Pending => turn.waiting,
-        Source::Suspects => turn.suspects,
-    };
-    if turn.standing == Standing::Alive && waiting > 0 {
-        round.waiting.push(place);
-    }
-    if let Some(due_ms) = turn.next_due_ms {
-        let ahead_ms = u64::try_from(due_ms - turn.now_ms).unwrap_or(0);
-        let due = Instant::now() + Duration::from_millis(ahead_ms);
-        round.next_due = Some(round.next_due.map_or(due, |at| at.min(due)));
-    }
-    round.suspects += turn.suspects;
-    let leases = turn.leases.len();
-    let given_back = deal(
-        shared,
-        place,
-        &incarnation,
-        turn.leases,
-        turn.now_ms,
-        asked_at,
-    );
-    round.leased += leases - given_back;
-    shared.hold_if_owed(place).await?;
-    // Our own lease may have run out too: a beat brings it back as long as nobody else has reclaimed it.
-    for name in turn.lost.into_iter().filter(|name| *name != incarnation) {
-        reclaim(shared, place, &name).await?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@
 //! interpreter to keep a lease.
 //!
 //! ```text
-//! lease task ─► inbox ─► worker: begin … report ─► outbox ─► outcome task of the lane ─► ack / nack / release
+//! lease task ─► a turn on each lane ─► inbox ─► worker: begin … report ─► outbox ─► outcome task of the lane ─► ack / nack / release
 //! beat task of each lane ─► lease renewed, or lost: what runs under it is cancelled
 //! watch task ─► deadlines of running jobs
 //! fitness task ─► leasing stops while the server must not hold jobs
@@ -30,6 +30,7 @@ mod shared;
 mod tend;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod unheld;
 mod watch;
 mod watchdog;

@@ -74,6 +74,17 @@ impl Rig {
             std::thread::yield_now();
         }
     }
+
+    /// Runs so many jobs, as they come; returns how many each lane had.
+    fn run_jobs(&self, feed: &Feed, count: usize) -> [usize; 2] {
+        let mut of_lanes = [0; 2];
+        for _ in 0..count {
+            let jobs = self.take_jobs(feed, 1);
+            of_lanes[jobs[0].lane] += 1;
+            succeed(feed, &jobs);
+        }
+        of_lanes
+    }
 }
 
 fn succeed(feed: &Feed, jobs: &[Arc<LeasedJob>]) {
@@ -155,6 +166,65 @@ fn a_look_at_what_the_queue_holds_that_finds_no_answer_delays_no_beat() {
 }
 
 #[test]
+fn a_lane_whose_turns_find_no_answer_keeps_no_other_back() {
+    let rig = Rig::new();
+    rig.silence(&["turn"], FOR_EVER);
+    rig.enqueue("function", 1);
+    rig.enqueue_into(&rig.other_lane(), "function", 40);
+    let feed = rig.feed_of_two(|options| options.slots = 1);
+    let started_at = Instant::now();
+    assert_eq!(rig.run_jobs(&feed, 40), [0, 40]);
+    // The lane is waited for once, and not at each of forty turns.
+    assert!(started_at.elapsed() < Duration::from_secs(10));
+    rig.silence(&[], FOR_EVER);
+    assert_eq!(rig.run_jobs(&feed, 1), [1, 0]);
+    rig.await_drained(&feed);
+}
+
+#[test]
+fn a_feed_of_which_one_lane_fails_is_not_healthy_until_that_answers() {
+    let rig = Rig::new();
+    let feed = rig.feed_of_two(|_| {});
+    let notice = |word: &str| {
+        rig.await_news(&feed, |news| {
+            let told = news.notices.iter().any(|text| text.starts_with(word));
+            told.then(|| news.notices.clear())
+        });
+    };
+    rig.silence(&["turn"], Duration::from_millis(20));
+    notice("queue_down");
+    rig.enqueue_into(&rig.other_lane(), "function", 20);
+    assert_eq!(rig.run_jobs(&feed, 20), [0, 20]);
+    assert!(!feed.healthy());
+    rig.silence(&[], FOR_EVER);
+    notice("queue_up");
+    assert!(feed.healthy());
+}
+
+#[test]
+fn what_a_late_answer_has_leased_beyond_the_free_slots_is_given_back_unharmed() {
+    let rig = Rig::new();
+    rig.silence(&["turn"], FOR_EVER);
+    rig.enqueue("function", 2);
+    rig.enqueue_into(&rig.other_lane(), "function", 2);
+    let feed = rig.feed_of_two(|options| options.slots = 2);
+    let others = rig.take_jobs(&feed, 2);
+    assert!(others.iter().all(|job| job.lane == 1));
+    // The turn was sent while both slots were free.
+    rig.silence(&[], FOR_EVER);
+    rig.await_given_back(&rig.lane, 1, 2);
+    assert_eq!(feed.slots_taken(), 2);
+    succeed(&feed, &others);
+    for job in rig.take_jobs(&feed, 2) {
+        assert_eq!((job.lane, job.attempt), (0, 1));
+        succeed(&feed, &[job]);
+    }
+    rig.await_drained(&feed);
+    let counters = rig.stats().counters;
+    assert!(counters.iter().all(|(name, _)| name != "reclaimed"));
+}
+
+#[test]
 fn a_repeated_lease_call_makes_no_slots() {
     let rig = Rig::new();
     rig.silence(&["turn answer"], Duration::from_millis(100));
@@ -178,4 +248,81 @@ fn a_repeated_lease_call_makes_no_slots() {
     rig.await_time(Duration::from_millis(200));
     assert_eq!(feed.slots_taken(), 2);
     assert_eq!(rig.stats_of(&rig.other_lane()).running, 2);
+}
+
+#[test]
+fn lanes_with_work_share_the_slots() {
+    let rig = Rig::new();
+    rig.enqueue("function", 40);
+    rig.enqueue_into(&rig.other_lane(), "function", 40);
+    let feed = rig.feed_of_two(|_| {});
+    let first = rig.take_jobs(&feed, 4);
+    let of_first_lane = first.iter().filter(|job| job.lane == 0).count();
+    assert_eq!(of_first_lane, 2);
+    succeed(&feed, &first);
+    let [some, others] = rig.run_jobs(&feed, 36);
+    assert!(some.abs_diff(others) <= 4, "{some} {others}");
+}
+
+#[test]
+fn a_single_slot_goes_from_lane_to_lane_past_those_without_work() {
+    let rig = Rig::new();
+    rig.enqueue("function", 20);
+    rig.enqueue_into(&rig.other_lane(), "function", 20);
+    let feed = rig.feed(|options| {
+        let lanes = (0..4).map(|shard| Lane {
+            shard,
+            ..rig.lane.clone()
+        });
+        options.lanes = lanes.collect();
+        options.slots = 1;
+    });
+    let [some, others] = rig.run_jobs(&feed, 20);
+    assert!(some.abs_diff(others) <= 1, "{some} {others}");
+}
+
+#[test]
+fn a_lane_alone_with_work_gets_every_slot() {
+    let rig = Rig::new();
+    rig.enqueue_into(&rig.other_lane(), "function", 9);
+    let feed = rig.feed_of_two(|_| {});
+    rig.take_jobs(&feed, 4);
+    assert_eq!(feed.slots_taken(), 4);
+}
+
+#[test]
+fn an_answer_that_comes_while_the_feed_closes_is_given_back() {
+    let rig = Rig::new();
+    rig.silence(&["turn"], FOR_EVER);
+    rig.enqueue("function", 3);
+    rig.enqueue_into(&rig.other_lane(), "function", 2);
+    let feed = rig.feed_of_two(|_| {});
+    rig.take_jobs(&feed, 2);
+    let closing = rig.runtime.spawn(feed.close(Duration::from_secs(10)));
+    // What is in our hands is given back while one lane is still waited for.
+    rig.await_given_back(&rig.other_lane(), 2, 2);
+    rig.silence(&[], FOR_EVER);
+    let report = rig.runtime.block_on(closing).unwrap();
+    assert_eq!(report.unwritten, 0);
+    for lane in [&rig.lane, &rig.other_lane()] {
+        let stats = rig.stats_of(lane);
+        assert_eq!((stats.running, stats.workers.len()), (0, 0), "{stats:?}");
+    }
+    assert_eq!(rig.stats().pending, 3);
+}
+
+#[test]
+fn a_lane_without_answer_leaves_half_of_the_time_to_close_to_the_others() {
+    let rig = Rig::new();
+    rig.silence(&["turn"], FOR_EVER);
+    rig.enqueue_into(&rig.other_lane(), "function", 2);
+    let feed = rig.feed_of_two(|_| {});
+    rig.take_jobs(&feed, 2);
+    let limit = Duration::from_secs(4);
+    let started_at = Instant::now();
+    let report = rig.runtime.block_on(feed.close(limit));
+    assert!(started_at.elapsed() < limit);
+    assert_eq!((report.released, report.unwritten), (2, 0));
+    let stats = rig.stats_of(&rig.other_lane());
+    assert_eq!((stats.running, stats.workers.len()), (0, 0), "{stats:?}");
 }
