@@ -614,6 +614,7 @@ class QueueOptions:
         lease_duration_secs: int,
         spool_dir: str | PathLike[str] | None = None,
         spool_max_bytes: int = 0,
+        spool_for: str | None = None,
     ) -> QueueOptions:
         """Collect the bounds.
 

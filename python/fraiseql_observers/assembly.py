@@ -51,6 +51,8 @@ def queue_options(config: Config) -> QueueOptions:
         lease_duration_secs=config.worker.lease_duration_secs,
         spool_dir=spool_directory(config),
         spool_max_bytes=storage.spool_max_bytes,
+        # Where an embedded server listens may be another place each time.
+        spool_for=config.job_queue.url,
     )
 
 

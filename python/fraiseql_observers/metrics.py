@@ -100,6 +100,13 @@ METRICS: Final = (
         "Spool files that this program cannot read or open, and leaves alone until it can.",
     ),
     Declaration(
+        "spool_foreign",
+        "gauge",
+        (),
+        "spool_foreign",
+        "Spool files for another server or key prefix that no program has: this one leaves them alone.",
+    ),
+    Declaration(
         "spool_jobs", "gauge", (), "spool_jobs", "Jobs on this program's disk that wait for the queue."
     ),
     Declaration("spool_bytes", "gauge", (), "spool_bytes", "Bytes of them."),

@@ -95,6 +95,7 @@ pub struct Counters {
     spool_torn: AtomicU64,
     spool_refused: AtomicU64,
     spool_unreadable: AtomicU64,
+    spool_foreign: AtomicU64,
     spool_jobs: AtomicU64,
     spool_bytes: AtomicU64,
     actions: [PerAction; ACTION_TYPES.len()],
@@ -219,6 +220,11 @@ impl Counters {
         self.spool_unreadable.store(files, Relaxed);
     }
 
+    /// Notes how many files there are that are for other queues, and that nobody had when they were last looked at.
+    pub fn spool_foreign(&self, files: u64) {
+        self.spool_foreign.store(files, Relaxed);
+    }
+
     /// Notes what this process has to replay.
     pub fn spool_holds(&self, jobs: u64, bytes: u64) {
         self.spool_jobs.store(jobs, Relaxed);
@@ -275,6 +281,7 @@ impl Counters {
             "spool_torn": self.spool_torn.load(Relaxed),
             "spool_refused": self.spool_refused.load(Relaxed),
             "spool_unreadable": self.spool_unreadable.load(Relaxed),
+            "spool_foreign": self.spool_foreign.load(Relaxed),
             "spool_jobs": self.spool_jobs.load(Relaxed),
             "spool_bytes": self.spool_bytes.load(Relaxed),
         })

@@ -279,6 +279,24 @@ def test_jobs_go_to_the_queue_that_they_are_for(tmp_path: Path, fresh_server: Se
     assert len(pending_ids(fresh_server, "other")) == 1
 
 
+def test_jobs_do_not_go_to_another_server(tmp_path: Path, fresh_server: ServerProcess) -> None:
+    """Databases stand for servers: what one has spooled the other leaves alone, and counts."""
+    spool = tmp_path / "spool"
+    fresh_server.stop()
+    with build_with_queue_sync(config_at(fresh_server, spool)) as executor:
+        (job,) = executor.process_event(event()).job_ids
+    fresh_server.start()
+    elsewhere = fresh_server.url.removesuffix("/0") + "/1"
+    other = config_for(elsewhere, "t", {"a": log_observer()}, storage={"spool_dir": str(spool)})
+    with build_with_queue_sync(other) as executor:
+        assert executor.process_event(event()).jobs_queued == 1
+        assert (counter("spool_foreign"), counter("spool_jobs")) == (1, 0)
+    assert stats_of(fresh_server).pending == 0
+    with build_with_queue_sync(config_at(fresh_server, spool)):
+        wait_until(lambda: pending_ids(fresh_server) == [job], deadline_secs=20, what="the replay")
+        assert counter("spool_foreign") == 0
+
+
 def test_a_closed_executor_replays_no_more(tmp_path: Path, fresh_server: ServerProcess) -> None:
     """What it has left goes to the queue as soon as somebody opens the spool again, were it by using it once more."""
     config = config_at(fresh_server, tmp_path / "spool")

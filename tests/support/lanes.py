@@ -27,7 +27,7 @@ def options_for(prefix: str, **bounds: int) -> QueueOptions:
         "lease_duration_secs": 30,
     }
     # The bounds alone are numbers.
-    return QueueOptions(key_prefix=prefix, **(usual | bounds), spool_dir=None)
+    return QueueOptions(key_prefix=prefix, **(usual | bounds), spool_dir=None, spool_for=None)
 
 
 @dataclass

@@ -34,6 +34,7 @@ COUNTERS: dict[str, Any] = {
     "spool_jobs": 6,
     "spool_bytes": 600,
     "spool_unreadable": 1,
+    "spool_foreign": 1,
     "executed": {"webhook": 3},
     "failed": {"webhook|permanent_error": 1, "log|crash_limit": 2},
     "attempts_failed": {"webhook|transient": 4},
@@ -76,6 +77,7 @@ def test_every_metric_is_shown_under_the_name_of_the_specification() -> None:
         "fraiseql_observer_spool_torn_total",
         "fraiseql_observer_spool_refused_total",
         "fraiseql_observer_spool_unreadable",
+        "fraiseql_observer_spool_foreign",
         "fraiseql_observer_spool_jobs",
         "fraiseql_observer_spool_bytes",
     }

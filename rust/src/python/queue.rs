@@ -32,7 +32,7 @@ impl PyQueueOptions {
     #[new]
     #[pyo3(signature = (*, key_prefix, shards, batch_size, max_pending, dedupe_window_secs, completed_retention_secs,
                         completed_retention_max, dead_letter_max, max_crashes, lease_duration_secs, spool_dir = None,
-                        spool_max_bytes = 0))]
+                        spool_max_bytes = 0, spool_for = None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments, each a setting"
@@ -50,6 +50,7 @@ impl PyQueueOptions {
         lease_duration_secs: u32,
         spool_dir: Option<PathBuf>,
         spool_max_bytes: u64,
+        spool_for: Option<String>,
     ) -> PyResult<Self> {
         if shards == 0 || batch_size == 0 || batch_size > 1000 {
             return Err(PyValueError::new_err(
@@ -61,6 +62,7 @@ impl PyQueueOptions {
                 directory,
                 max_bytes: spool_max_bytes,
                 key_prefix: key_prefix.clone(),
+                server: spool_for.unwrap_or_default(),
             }),
             key_prefix,
             shards,
@@ -255,8 +257,13 @@ impl PyRedisQueue {
             key_prefix,
             shards,
             lane,
-            spool,
+            mut spool,
         } = options.clone();
+        if let Some(spool) = &mut spool
+            && spool.server.is_empty()
+        {
+            spool.server.clone_from(&url);
+        }
         let access = Access {
             url,
             tls: TlsFiles {

@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::record::{DONE, HEAD, MARK, Record, body_length, is_done, is_mark, is_whole};
+use super::target::Target;
 use crate::clock::{Clock, SystemClock};
 
 /// How the name of a spool file ends, that of damaged bytes which were put aside from one, and that of a file of records
@@ -27,8 +28,8 @@ pub(super) const START: u64 = 24 + 8 + MOST_PREFIX_BYTES as u64;
 pub(super) struct SpoolFile {
     pub(super) path: PathBuf,
     file: File,
-    /// The prefix of the queue that its jobs are for.
-    prefix: String,
+    /// The queue that its jobs are for.
+    target: Target,
     /// Up to where it has been replayed.
     pub(super) read: u64,
     /// Where the replay goes on in this pass; what stands between waits, or is done.
@@ -85,25 +86,14 @@ pub(super) const ENDINGS: [&str; 3] = [ENDING, DAMAGED, REFUSED];
 
 impl SpoolFile {
     /// Makes a file of our own.
-    pub(super) fn create(directory: &Path, prefix: &str) -> io::Result<Self> {
-        let name = format!(
-            "{:015}-{}-{:08x}.{ENDING}",
-            SystemClock.now_ms(),
-            std::process::id(),
-            fastrand::u32(..)
-        );
-        let path = directory.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
+    pub(super) fn create(directory: &Path, target: &Target) -> io::Result<Self> {
+        let path = directory.join(fresh_name(target, ENDING));
+        let file = created(&path)?;
         file.try_lock().map_err(io::Error::from)?;
         let made = Self {
             path,
             file,
-            prefix: prefix.to_owned(),
+            target: target.clone(),
             read: START,
             place: START,
             alone_until: START,
@@ -120,19 +110,19 @@ impl SpoolFile {
         Ok(made)
     }
 
-    /// Takes over a file that nobody owns any more; nothing where somebody does, or where it is for another queue.
-    pub(super) fn adopt(path: &Path, prefix: &str) -> io::Result<Option<Self>> {
+    /// Takes over a file that nobody owns any more.
+    pub(super) fn adopt(path: &Path, target: &Target) -> Result<Self, NotAdopted> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => return Err(NotAdopted::Owned),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         let mut adopted = Self {
             path: path.to_owned(),
             end: file.metadata()?.len(),
             file,
-            prefix: prefix.to_owned(),
+            target: target.clone(),
             read: START,
             place: START,
             alone_until: START,
@@ -141,15 +131,14 @@ impl SpoolFile {
             sealed: true,
         };
         match read_head(&adopted.file)? {
-            Some((_, its)) if its != prefix => return Ok(None),
+            Some((_, its)) if its != target.prefix => return Err(NotAdopted::ForOthers),
+            Some(_) if !target.is_named_by(path) => return Err(NotAdopted::ForOthers),
             Some((read, _)) => adopted.read = read,
             // Its maker ended before it had written anything.
             None if adopted.is_unbegun()? => adopted.end = START,
             None => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "its head is none of ours",
-                ));
+                let text = "its head is none of ours";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
             }
         }
         if adopted.read > adopted.end {
@@ -157,7 +146,12 @@ impl SpoolFile {
         }
         adopted.place = adopted.read;
         adopted.jobs = adopted.count()?;
-        Ok(Some(adopted))
+        Ok(adopted)
+    }
+
+    /// Whether its name is still its own: what is written to a file that somebody has removed is gone with this process.
+    pub(super) fn is_named(&self) -> bool {
+        is_named(&self.file, &self.path)
     }
 
     /// Whether it is shorter than a head, and holds no more than the beginning of ours, or room for it.
@@ -265,24 +259,19 @@ impl SpoolFile {
         sync_parent(&self.path)
     }
 
-    /// Puts a record into a file beside this one that is a spool file too, but for its name.
+    /// Puts a record into a file of its own that is a spool file too, but for how its name ends. With that put right it
+    /// takes no other file's name.
     pub(super) fn set_aside(&self, span: &Span) -> io::Result<()> {
         let bytes = self.bytes(span.start, span.end)?;
-        let path = self.path.with_extension(REFUSED);
-        let aside = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        let end = aside.metadata()?.len();
-        if end < START {
-            write_head(&aside, START, &self.prefix)?;
-        }
-        aside.write_all_at(&bytes, end.max(START))?;
-        aside.sync_data()?;
-        sync_parent(&self.path)
+        let path = self.path.with_file_name(fresh_name(&self.target, REFUSED));
+        let aside = created(&path)?;
+        let written = write_head(&aside, START, &self.target.prefix)
+            .and_then(|()| aside.write_all_at(&bytes, START))
+            .and_then(|()| aside.sync_all())
+            .and_then(|()| sync_parent(&path));
+        written.inspect_err(|_| {
+            let _ = std::fs::remove_file(&path);
+        })
     }
 
     /// Notes that records are replayed, and how far the file is.
@@ -315,7 +304,7 @@ impl SpoolFile {
     }
 
     fn write_head(&self) -> io::Result<()> {
-        write_head(&self.file, self.read, &self.prefix)
+        write_head(&self.file, self.read, &self.target.prefix)
     }
 
     fn count(&self) -> io::Result<u64> {
@@ -333,6 +322,51 @@ impl SpoolFile {
     }
 }
 
+/// Why a file is not taken over.
+pub(super) enum NotAdopted {
+    /// Somebody has it.
+    Owned,
+    /// It is for another queue.
+    ForOthers,
+    /// It cannot be opened or read.
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for NotAdopted {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+/// A name that no other file has, later ones behind it.
+fn fresh_name(target: &Target, ending: &str) -> String {
+    format!(
+        "{:015}-{}-{:08x}.{}.{ending}",
+        SystemClock.now_ms(),
+        std::process::id(),
+        fastrand::u32(..),
+        target.server
+    )
+}
+
+fn created(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Whether a path leads to an open file.
+pub(super) fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(file), Ok(named)) => (file.dev(), file.ino()) == (named.dev(), named.ino()),
+        (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+        (Err(_), Ok(_)) => true,
+    }
+}
+
 /// Opens a file that somebody may own, to erase something in it; only under the lock of the directory.
 pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -343,7 +377,10 @@ pub(super) fn borrowed(path: &Path) -> io::Result<Option<SpoolFile>> {
         path: path.to_owned(),
         end: file.metadata()?.len(),
         file,
-        prefix,
+        target: Target {
+            prefix,
+            server: String::new(),
+        },
         read,
         place: read,
         alone_until: START,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::redo;
 
 /// The file whose lock keeps writers, readers and erasers of a directory apart.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// The pause between two looks whether it is free.
 const LOCK_PAUSE: Duration = Duration::from_millis(2);

@@ -10,6 +10,7 @@ mod lock;
 mod record;
 mod redo;
 mod store;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::record::Record;
 pub use self::store::Batch;
 use self::store::Store;
+use self::target::Target;
 use super::{Due, Durability, Lane, NewJob};
 use crate::clock::{Clock, SystemClock};
 use crate::runtime::keep_up;
@@ -50,6 +52,8 @@ pub struct SpoolSettings {
     pub max_bytes: u64,
     /// The prefix of the queue's keys.
     pub key_prefix: String,
+    /// A url that stands for the queue's server: files for another one are left alone.
+    pub server: String,
 }
 
 /// A spool in use.
@@ -102,8 +106,10 @@ impl Spool {
             directory,
             max_bytes,
             key_prefix,
+            server,
         } = settings;
-        let store = Arc::new(Store::open(directory, key_prefix, *max_bytes)?);
+        let target = Target::new(key_prefix, server);
+        let store = Arc::new(Store::open(directory, target, *max_bytes)?);
         // What is there already is ahead of what comes now. Where the lock is not free, the replay looks again.
         let _ = store.adopt();
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);

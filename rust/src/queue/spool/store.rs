@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, ErrorKind::NotFound};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::file::{
-    ENDING, ENDINGS, Found, MOST_PREFIX_BYTES, Span, SpoolFile, paths, sync_directory,
+    ENDING, ENDINGS, Found, MOST_PREFIX_BYTES, NotAdopted, Span, SpoolFile, is_named, paths,
+    sync_directory,
 };
-use super::lock::{Held, open_lock};
+use super::lock::{Held, LOCK, open_lock};
 use super::record::Record;
+use super::target::Target;
 use crate::metrics::COUNTERS;
 use crate::queue::{Durability, Lane, MAX_CALL_BYTES, NewJob};
 
@@ -26,8 +28,8 @@ const BACKGROUND_LIMIT: Duration = Duration::from_millis(500);
 /// The spool of one process.
 pub(super) struct Store {
     directory: PathBuf,
-    /// The prefix of the queue: files for others are left to others.
-    prefix: String,
+    /// The queue: files for others are left to others.
+    target: Target,
     max_bytes: u64,
     /// Nothing in a process that was forked from the owner.
     lock: Mutex<Option<Arc<File>>>,
@@ -51,6 +53,8 @@ struct State {
     refused: HashMap<Lane, (PathBuf, u64, Instant)>,
     /// Files that could not be opened when they were last looked at.
     closed: u64,
+    /// Files for other queues that nobody had then.
+    foreign: u64,
 }
 
 /// Jobs to be replayed together, and what to note when they are.
@@ -84,14 +88,14 @@ impl Batch {
 
 impl Store {
     /// Makes the directory where it is not there, for this user alone.
-    pub(super) fn open(directory: &Path, prefix: &str, max_bytes: u64) -> io::Result<Self> {
-        if prefix.len() > MOST_PREFIX_BYTES {
+    pub(super) fn open(directory: &Path, target: Target, max_bytes: u64) -> io::Result<Self> {
+        if target.prefix.len() > MOST_PREFIX_BYTES {
             return Err(io::Error::other("the key prefix is too long for a spool"));
         }
         make(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
-            prefix: prefix.to_owned(),
+            target,
             max_bytes,
             lock: Mutex::new(Some(Arc::new(open_lock(directory)?))),
             state: Mutex::default(),
@@ -110,11 +114,15 @@ impl Store {
     }
 
     fn hold(&self, limit: Duration) -> io::Result<Held> {
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let lock = lock.clone().ok_or_else(|| {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lock.as_mut().ok_or_else(|| {
             io::Error::other("the spool was opened by a process that has forked this one")
         })?;
-        Held::take(&self.directory, lock, limit)
+        // Where somebody has emptied the directory, others lock another file by that name.
+        if !is_named(lock, &self.directory.join(LOCK)) {
+            *lock = Arc::new(open_lock(&self.directory)?);
+        }
+        Held::take(&self.directory, Arc::clone(lock), limit)
     }
 
     fn only(&self) -> MutexGuard<'_, Option<HashSet<Lane>>> {
@@ -147,10 +155,13 @@ impl Store {
                 self.max_bytes
             )));
         }
+        if let Some(file) = state.files.back_mut() {
+            file.sealed |= !file.is_named();
+        }
         if state.files.back().is_none_or(|file| file.sealed) {
             state
                 .files
-                .push_back(SpoolFile::create(&self.directory, &self.prefix)?);
+                .push_back(SpoolFile::create(&self.directory, &self.target)?);
         }
         if let Some(file) = state.files.back_mut() {
             file.append(&bytes)?;
@@ -168,19 +179,20 @@ impl Store {
         let mut state = self.state();
         let _held = self.hold(BACKGROUND_LIMIT)?;
         // From the newest to the oldest, so that the oldest is first at last.
-        state.closed = 0;
+        (state.closed, state.foreign) = (0, 0);
         for path in paths(&self.directory, &[ENDING])?.into_iter().rev() {
             if state.files.iter().any(|file| file.path == path) {
                 continue;
             }
-            match SpoolFile::adopt(&path, &self.prefix) {
-                Ok(Some(file)) => {
+            match SpoolFile::adopt(&path, &self.target) {
+                Ok(file) => {
                     state.files.push_front(file);
                     *self.only() = None;
                 }
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => state.closed += 1,
+                Err(NotAdopted::Owned) => {}
+                Err(NotAdopted::ForOthers) => state.foreign += 1,
+                Err(NotAdopted::Unreadable(error)) if error.kind() == NotFound => {}
+                Err(NotAdopted::Unreadable(_)) => state.closed += 1,
             }
         }
         tidy(&mut state);
@@ -326,6 +338,7 @@ impl Store {
         self.jobs.store(jobs, Relaxed);
         COUNTERS.spool_holds(jobs, bytes);
         COUNTERS.spool_unreadable(state.closed + faulty);
+        COUNTERS.spool_foreign(state.foreign);
     }
 }
 
@@ -350,7 +363,7 @@ fn tidy(state: &mut State) {
             return true;
         }
         if file.sealed {
-            return std::fs::remove_file(&file.path).is_err();
+            return file.is_named() && std::fs::remove_file(&file.path).is_err();
         }
         if file.read > super::file::START && file.empty().is_err() {
             file.sealed = true;
@@ -459,6 +472,7 @@ impl Drop for Store {
         };
         if let Some(file) = state.files.pop_back()
             && file.read >= file.end
+            && file.is_named()
         {
             let _ = std::fs::remove_file(&file.path);
         }

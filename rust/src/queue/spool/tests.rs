@@ -10,14 +10,24 @@ use super::file::{ENDING, START};
 use super::record::Record;
 use super::redo::{Change, note};
 use super::store::{Batch, Store};
+use super::target::Target;
 use super::{NotTaken, Spool, SpoolSettings, erase_matching};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
+
+mod names;
 
 /// Where the first record is.
 const HEAD: usize = 96;
 
 /// How long a lock is waited for.
 const LIMIT: Duration = Duration::from_millis(50);
+
+/// The server that jobs are for, where nothing else is said.
+const SERVER: &str = "redis://localhost";
+
+fn target(prefix: &str) -> Target {
+    Target::new(prefix, SERVER)
+}
 
 /// A directory that goes with the test.
 struct Folder(PathBuf);
@@ -29,7 +39,7 @@ impl Folder {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.0, "t", 1 << 20).unwrap()
+        Store::open(&self.0, target("t"), 1 << 20).unwrap()
     }
 
     /// A store that has taken over whatever is there.
@@ -185,7 +195,7 @@ fn a_damaged_record_is_put_aside_and_the_others_go_on() {
 #[test]
 fn a_spool_that_is_full_takes_nothing_more_and_loses_nothing() {
     let folder = Folder::new();
-    let store = Store::open(&folder.0, "t", 400).unwrap();
+    let store = Store::open(&folder.0, target("t"), 400).unwrap();
     let mut taken = 0;
     let error = loop {
         match store.append(&[record("a", &["x"])], LIMIT) {
@@ -364,11 +374,11 @@ fn a_file_for_another_queue_is_left_to_others() {
     let store = folder.open();
     store.append(&[record("a", &["1"])], LIMIT).unwrap();
     drop(store);
-    let other = Store::open(&folder.0, "other", 1 << 20).unwrap();
+    let other = Store::open(&folder.0, target("other"), 1 << 20).unwrap();
     other.adopt().unwrap();
     assert!(drained(&other).is_empty());
     assert_eq!(drained(&folder.adopting()), ["1"]);
-    assert!(Store::open(&folder.0, &"x".repeat(65), 1 << 20).is_err());
+    assert!(Store::open(&folder.0, target(&"x".repeat(65)), 1 << 20).is_err());
 }
 
 #[test]
@@ -418,6 +428,7 @@ fn a_panic_leaves_the_outcome_unknown_and_the_spool_goes_on() {
         directory: folder.0.clone(),
         max_bytes: 1 << 20,
         key_prefix: "t".to_owned(),
+        server: SERVER.to_owned(),
     };
     let spool = Spool::open(&settings, runtime.handle()).unwrap();
     let taken = |text| {
