@@ -46,6 +46,10 @@ class Load:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Publish no more, and return when the last call has ended. May be called again."""
         self._stop.set()
         self._thread.join(_STOP_SECS)
         assert not self._thread.is_alive(), "the producer does not end"

@@ -18,7 +18,7 @@ from tests.support.load import Load
 from tests.support.server import ServerProcess
 from tests.support.site import Site
 from tests.support.wait import wait_until
-from tests.topology.books import not_run, unfinished, with_shards
+from tests.topology.books import move_under_load, settle_anew, unfinished, with_shards
 
 SHARDS = 6
 #: Seconds by which a replica may be behind, and within which the others of the cluster promote it.
@@ -65,20 +65,8 @@ def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
 ) -> None:
     """Only the shard in that slot waits while its keys are on two nodes; then its calls are sent on."""
     site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
-    slot = cluster.slot(tags(prefix, SHARDS)[0])
-    with site.worker() as worker, Load(site) as load:
-        worker.ready()
-        for _ in range(3):
-            load.goes_on()
-            source = cluster.owner(slot)
-            cluster.move(slot, next(node for node in cluster.masters if node is not source))
-        load.goes_on()
-        load.__exit__(None, None, None)
-        assert not_run(site, load) == []
-        assert worker.stop() == 0, worker.log
-    print(f"confirmed {len(load.confirmed)}, errors {sorted(load.errors)}")
-    catalogue.record(**site.tally(load.confirmed), bound=0, note=f"{len(load.confirmed)} confirmed")
-    assert set(site.runs().values()) == {1}
+    books = move_under_load(site, cluster, cluster.slot(tags(prefix, SHARDS)[0]), catalogue)
+    assert (books.lost, books.repeated) == ([], 0)
 
 
 @pytest.mark.row(36)
@@ -100,13 +88,10 @@ def test_a_replica_takes_over_for_a_master_that_is_killed(
             wait_until(lambda: cluster.owner(slot).is_running, deadline_secs=FOLLOW_SECS, what="a new master")
             load.goes_on(deadline_secs=FOLLOW_SECS)
             assert worker.stop() == 0, worker.log
-        # The master may have taken acks with it: those jobs are free when the first worker's lease is over.
-        with site.worker() as worker:
-            worker.ready()
-            lost = not_run(site, load)
-        print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
-        note = f"{len(load.confirmed)} confirmed at auto; the lag may be lost"
-        catalogue.record(**site.tally(load.confirmed), note=note)
+        books = settle_anew(site, load)
+        note = "at auto; the lag may be lost"
+        catalogue.record(**site.tally(load.confirmed), note=f"{books.confirmed} confirmed {note}")
+        lost = books.lost
         assert all(killed - LAG_SECS <= at <= killed + LAG_SECS for at in lost), (killed, lost[0], lost[-1])
 
 

@@ -18,6 +18,7 @@ from tests.support.load import Load
 from tests.support.sentinels import SERVICE, Sentinels
 from tests.support.site import Site
 from tests.support.wait import wait_until
+from tests.topology.books import settle_anew
 
 #: Seconds after which a worker must have followed: the sentinels' own time, a lease that is held, and a margin.
 FOLLOW_SECS = 60.0
@@ -32,17 +33,6 @@ def sentinels(server_binary: Path) -> Iterator[Sentinels]:
     """A primary, a replica and three sentinels."""
     with Sentinels(server_binary) as sentinels:
         yield sentinels
-
-
-def not_run(site: Site, load: Load) -> list[float]:
-    """Wait until nothing is left to run; return when the jobs were confirmed that have not run."""
-    wait_until(
-        lambda: (stats := site.stats()).pending + stats.scheduled + stats.running == 0,
-        deadline_secs=FOLLOW_SECS,
-        what="an empty queue",
-    )
-    ran = site.runs()
-    return sorted(at for job, at in load.confirmed.items() if str(job) not in ran)
 
 
 @pytest.mark.row(39)
@@ -91,11 +81,7 @@ def test_a_worker_and_a_producer_follow_a_failover(
             ran = site.count("end")
             wait_until(lambda: site.count("end") > ran, deadline_secs=FOLLOW_SECS, what="a job that runs")
             assert worker.stop() == 0, worker.log
-        # The old primary may have taken acks with it: those jobs are free when the first worker's lease is over.
-        with site.worker() as worker:
-            worker.ready()
-            lost = not_run(site, load)
-    print(f"confirmed {len(load.confirmed)}, lost {len(lost)}, errors {sorted(load.errors)}")
+        lost = settle_anew(site, load).lost
     note = f"{len(load.confirmed)} confirmed" + ("" if level == "replica:1" else "; the lag may be lost")
     catalogue.record(**site.tally(load.confirmed), note=note)
     if level == "replica:1":
