@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -124,15 +125,27 @@ class Cluster:
 
     def move(self, slot: int, target: NodeProcess) -> None:
         """Have another node serve a slot, keys and all, key by key as clusters have always done it."""
+        with self.moving(slot, target):
+            pass
+
+    @contextmanager
+    def moving(self, slot: int, target: NodeProcess, *, share: float = 0.0) -> Generator[None]:
+        """Hold a slot on its way, such a share of its keys moved, for as long as the block lasts; then end the move."""
         source = self.owner(slot)
         target.ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", source.name)
         source.ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", target.name)
         place = ("MIGRATE", "127.0.0.1", str(target.port), "", "0", "5000", "KEYS")
-        while keys := source.ask("CLUSTER", "GETKEYSINSLOT", str(slot), "3"):
-            source.ask(*place, *keys)
-        for node in (target, source, *(node for node in self.masters if node not in (target, source))):
-            if node.is_running:
-                node.ask("CLUSTER", "SETSLOT", str(slot), "NODE", target.name)
+        if first := round(share * int(source.ask("CLUSTER", "COUNTKEYSINSLOT", str(slot)))):
+            source.ask(*place, *source.ask("CLUSTER", "GETKEYSINSLOT", str(slot), str(first)))
+        try:
+            yield
+        finally:
+            while keys := source.ask("CLUSTER", "GETKEYSINSLOT", str(slot), "3"):
+                source.ask(*place, *keys)
+            others = (node for node in self.masters if node not in (target, source))
+            for node in (target, source, *others):
+                if node.is_running:
+                    node.ask("CLUSTER", "SETSLOT", str(slot), "NODE", target.name)
 
     def __enter__(self) -> Self:
         return self

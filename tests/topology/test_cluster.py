@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from fraiseql_observers._core import RedisQueue
+from fraiseql_observers.config import load_config
 from fraiseql_observers.errors import QueueUnavailable, ServerUnsuitable
+from fraiseql_observers.executor import build_with_queue_sync
 from tests.faults.rig.catalogue import Entry
 from tests.support.cluster import Cluster, NodeProcess, tags
 from tests.support.command import run_here
@@ -18,9 +20,15 @@ from tests.support.load import Load
 from tests.support.server import ServerProcess
 from tests.support.site import Site
 from tests.support.wait import wait_until
-from tests.topology.books import move_under_load, settle_anew, unfinished, with_shards
+from tests.topology.books import move_under_load, offer, settle, settle_anew, unfinished, with_shards
 
 SHARDS = 6
+SLOTS = 10
+#: Seconds that a slot stays on its way: two leases.
+HELD_SECS = 10.0
+#: Seconds that an enqueue may take, and that it may take with what a busy machine adds.
+ENQUEUE_SECS = 2
+LIMIT_SECS = 5.0
 #: Seconds by which a replica may be behind, and within which the others of the cluster promote it.
 LAG_SECS = 1.0
 FOLLOW_SECS = 60.0
@@ -67,6 +75,54 @@ def test_a_slot_that_moves_under_load_loses_and_repeats_nothing(
     site = with_shards(Site(tmp_path, cluster.url, prefix), SHARDS)
     books = move_under_load(site, cluster, cluster.slot(tags(prefix, SHARDS)[0]), catalogue)
     assert (books.lost, books.repeated) == ([], 0)
+
+
+@pytest.mark.row(37)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        pytest.param(0.5, "answers TRYAGAIN|moving the keys", id="half"),
+        pytest.param(1.0, "moving the keys", id="all", marks=pytest.mark.long),
+    ],
+)
+def test_a_slot_that_stays_on_its_way_loses_nothing_and_answers_in_time(
+    cluster: Cluster, tmp_path: Path, prefix: str, catalogue: Entry, share: float, told: str
+) -> None:
+    """No node takes a call for its shard, and an enqueue hears so within its time; the others go on meanwhile.
+
+    It lasts for longer than a lease: what ran then may run again, and what was confirmed before runs afterwards.
+    """
+    site = Site(tmp_path, cluster.url, prefix, concurrency=SLOTS)
+    site.settings = site.settings.replace(
+        "[storage]\n", f"[storage]\nenqueue_timeout_secs = {ENQUEUE_SECS}\n", 1
+    )
+    site = with_shards(site, SHARDS)
+    slot, *others = (cluster.slot(tag) for tag in tags(prefix, SHARDS))
+    source = cluster.owner(slot)
+    target = next(node for node in cluster.masters if node is not source)
+    elsewhere = 1 + next(place for place, other in enumerate(others) if other != slot)
+    with (
+        site.worker() as worker,
+        Load(site) as load,
+        build_with_queue_sync(load_config(site.path)) as executor,
+    ):
+        worker.ready()
+        load.goes_on()
+        with cluster.moving(slot, target, share=share):
+            held = time.monotonic()
+            while time.monotonic() < held + HELD_SECS:
+                with pytest.raises(QueueUnavailable, match=told):
+                    offer(executor, 0, SHARDS, limit_secs=LIMIT_SECS)
+                offer(executor, elsewhere, SHARDS, limit_secs=LIMIT_SECS)
+        moved = time.monotonic()
+        load.goes_on()
+        load.end()
+        books = settle(site, load)
+        assert worker.stop() == 0, worker.log
+    books.record(catalogue, since=moved, bound=SLOTS)
+    assert books.lost == []
+    assert books.repeated <= SLOTS
 
 
 @pytest.mark.row(36)

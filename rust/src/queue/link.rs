@@ -230,7 +230,8 @@ pub(super) fn classify(at: &str, error: &RedisError, sent: bool) -> QueueError {
                 None => address.to_owned(),
             });
         }
-        // Only where the keys of a lane are being moved: some are here, some there. It passes.
+        // The keys of a lane are being moved. To follow would not help: the other node serves no script of which a key is
+        // missing there, and of a lane's keys some always are. It passes.
         Some("ASK") => {
             return QueueError::Unavailable(format!("{at} is moving the keys to another node"));
         }
