@@ -5,6 +5,7 @@
 //! event queue that both share.
 
 use std::future::poll_fn;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::Mutex;
@@ -24,10 +25,10 @@ static CURRENT: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 
 /// The runtime of this process.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If the system gives the process no more threads.
-pub fn handle() -> Handle {
+/// If the system gives the process no more threads or files; later it may.
+pub fn handle() -> io::Result<Handle> {
     let mut current = CURRENT
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -35,18 +36,21 @@ pub fn handle() -> Handle {
     if let Some((owner, runtime)) = *current
         && owner == pid
     {
-        return runtime.handle().clone();
+        return Ok(runtime.handle().clone());
     }
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .thread_name("fraiseql-observers")
-        .enable_all()
-        .build()
-        .expect("the system gives the process a few threads");
+    let built = catch_unwind(|| {
+        Builder::new_multi_thread()
+            .worker_threads(WORKER_THREADS)
+            .thread_name("fraiseql-observers")
+            .enable_all()
+            .build()
+    });
+    // Where it gets no thread tokio panics; only for files it has an error.
+    let runtime = built.unwrap_or_else(|_| Err(io::Error::other("no more threads")))?;
     // Leaked on purpose: threads end with the process, and nothing has to run when the interpreter is gone.
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
     *current = Some((pid, runtime));
-    runtime.handle().clone()
+    Ok(runtime.handle().clone())
 }
 
 /// Runs a task until it ends by itself: after a panic it starts anew. What it was at is gone then, and whoever waits for an

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import uuid
 
 import pytest
@@ -259,6 +260,25 @@ def test_forked_children_enqueue_beside_their_parent(server: ServerProcess, pref
         assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
         executor.process_event(event())
     assert stats_of(config).counters["enqueued"] == 203
+
+
+def test_a_process_without_files_to_spare_is_told_and_enqueues_when_it_has_some(
+    server: ServerProcess, prefix: str
+) -> None:
+    """The first enqueue of a process starts threads of the core, which need some."""
+    with build_with_queue_sync(config_for(server.url, prefix, {"a": log_observer()})) as executor:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+                with pytest.raises(QueueUnavailable, match="Too many open files"):
+                    executor.process_event(event())
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                os._exit(0 if executor.process_event(event()).jobs_queued == 1 else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_server_that_keeps_less_than_asked_is_refused_before_anything_is_stored(

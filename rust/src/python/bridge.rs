@@ -24,7 +24,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use tokio::runtime::Handle;
 
+use super::errors::queue_exception;
+use crate::queue::QueueError;
 use crate::runtime;
 
 /// How often a blocked call looks for Ctrl-C.
@@ -37,7 +40,7 @@ const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// `RuntimeError` where no loop is running; what the loop raises.
+/// `RuntimeError` where no loop is running; what the loop raises; as [`runtime_handle`].
 pub fn future_into_py<T: Send + 'static>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send + 'static,
@@ -59,7 +62,7 @@ pub fn future_into_py_or<T: Send + 'static>(
 ) -> PyResult<Bound<'_, PyAny>> {
     let event_loop = running_loop(py)?;
     let awaited = event_loop.call_method0(intern!(py, "create_future"))?;
-    let runtime = runtime::handle();
+    let runtime = runtime_handle(py)?;
     let mut future = Box::pin(future);
     let first = py.detach(|| {
         let _inside = runtime.enter();
@@ -85,9 +88,9 @@ pub fn future_into_py_or<T: Send + 'static>(
 ///
 /// # Errors
 ///
-/// `KeyboardInterrupt`, or what else a signal handler raises; the future is dropped then.
+/// `KeyboardInterrupt`, or what else a signal handler raises; the future is dropped then. As [`runtime_handle`].
 pub fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send) -> PyResult<T> {
-    let runtime = runtime::handle();
+    let runtime = runtime_handle(py)?;
     let mut future = pin!(future);
     loop {
         let waited = py.detach(|| {
@@ -98,6 +101,18 @@ pub fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send)
             Err(_) => py.check_signals()?,
         }
     }
+}
+
+/// The runtime of this process.
+///
+/// # Errors
+///
+/// `QueueUnavailable` where the system gives the process no more threads or files.
+pub fn runtime_handle(py: Python<'_>) -> PyResult<Handle> {
+    runtime::handle().map_err(|error| {
+        let text = format!("this process gets no threads for it: {error}");
+        queue_exception(py, &QueueError::Unavailable(text))
+    })
 }
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -23,7 +23,6 @@ use crate::feed::{Feed, FeedOptions, LeasedJob, Report};
 use crate::metrics::{AttemptFailure, COUNTERS};
 use crate::policy::AttemptFailed;
 use crate::queue::Source;
-use crate::runtime;
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, name = "Feed", module = "fraiseql_observers._core")]
@@ -120,6 +119,7 @@ impl PyFeed {
             return Err(PyRuntimeError::new_err("the feed is started already"));
         }
         let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
+        let runtime = bridge::runtime_handle(py)?;
         let doorbell = Arc::new(Doorbell::new()?);
         let wake = Bound::new(
             py,
@@ -133,7 +133,7 @@ impl PyFeed {
         let feed = Feed::start(
             this.engine.engine(py)?,
             this.options.clone(),
-            &runtime::handle(),
+            &runtime,
             Box::new(move || tell.ring()),
         );
         *this.running() = Some(Running {

@@ -413,9 +413,11 @@ fn give_back(
         if tokens.is_empty() {
             return;
         }
-        runtime::handle().spawn(async move {
-            // Where this fails the lease runs out, and the jobs come back by themselves.
-            let _ = engine.release(&lane, &incarnation, &tokens, source).await;
-        });
+        // Where this fails the lease runs out, and the jobs come back by themselves.
+        if let Ok(runtime) = runtime::handle() {
+            runtime.spawn(async move {
+                let _ = engine.release(&lane, &incarnation, &tokens, source).await;
+            });
+        }
     }
 }

@@ -15,7 +15,6 @@ use crate::queue::gather::Gather;
 use crate::queue::intake::Intake;
 use crate::queue::spool::{Spool, SpoolSettings};
 use crate::queue::{Access, Engine, Lane, LaneOptions, MemoryQueue, QueueError, TlsFiles};
-use crate::runtime;
 
 /// See `_core.pyi` for what users read.
 #[pyclass(frozen, name = "QueueOptions", module = "fraiseql_observers._core")]
@@ -155,13 +154,13 @@ impl PyEngine {
     ///
     /// # Errors
     ///
-    /// `ConfigError` where the spool cannot be used.
+    /// `ConfigError` where the spool cannot be used; as [`bridge::runtime_handle`].
     pub fn intake(&self, py: Python<'_>) -> PyResult<Arc<Intake>> {
+        let runtime = bridge::runtime_handle(py)?;
         let made = self.with_parts(py, |parts| {
             if let Some(intake) = &parts.intake {
                 return Ok(Arc::clone(intake));
             }
-            let runtime = runtime::handle();
             let spool = match &self.spool {
                 Some(spool) => Some(Arc::new(Spool::open(spool, &runtime)?)),
                 None => None,
