@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -200,3 +201,23 @@ def _resident_mb(pid: int) -> float:
         ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
     ).stdout
     return int(text) / 1024
+
+
+def test_a_worker_without_standard_streams_works(site: Site) -> None:
+    """As some service managers start it; and nothing of what it opens gets their numbers."""
+    site.write(["quick"])
+    program = "import os, sys; os.closerange(0, 3); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program, "-m", "fraiseql_observers.worker", "--config", str(site.path)]
+    )
+    try:
+        site.publish("Quick")
+        wait_until(lambda: site.count("end") == 1, deadline_secs=40, what="the job")
+        if sys.platform == "linux":
+            streams = {str(Path(f"/proc/{worker.pid}/fd/{fd}").readlink()) for fd in range(3)}
+            assert streams == {os.devnull}
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+    finally:
+        worker.kill()
+        worker.wait()

@@ -25,10 +25,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 stopped, 1 some work was given back, 2 usage or configuration or an unfit server, 3
         the queue cannot be reached.
     """
+    _open_closed_streams()
     options = _parser().parse_args(arguments)
     logs.setup("info", "auto")
     command = [sys.executable, "-m", "fraiseql_observers.worker.child", "--config", options.config]
     return Supervisor(command, processes=options.processes).run()
+
+
+def _open_closed_streams() -> None:
+    """Let the standard streams that we were started without lead nowhere.
+
+    Python has ``None`` for them, which no log line can be written to; and a pipe or socket of ours would get their
+    numbers, into which every program that writes errors to number 2 then writes.
+    """
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # It gets the lowest number that is free, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", encoding="utf-8", closefd=False))
 
 
 def _parser() -> argparse.ArgumentParser:
