@@ -133,6 +133,7 @@ class BothQueues(RuleBasedStateMachine):
         assert not audit.problems()
         assert audit.count("recent") <= RECENT_MAX
         assert {name: audit.count(name) for name in self.model.counters} == self.model.counters
+        assert audit.count("audit_walks") == self.model.walks
 
     def memory_holds_what_the_keys_hold(self) -> None:
         """Both hold the same, in the same order."""

@@ -21,6 +21,8 @@ DEAD_LETTER_MAX_AGE_MS = 30 * 24 * 3600 * 1000
 _LISTS = ("pending", "suspects")
 #: The most lost incarnations that one turn names.
 MOST_LOST = 4
+#: How often an audit walks over a sound queue.
+WALK_EVERY_MS = 3600 * 1000
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class QueueModel:
     restarted: bool = False
     hold_until_ms: int = 0
     counters: dict[str, int] = field(default_factory=dict)
+    #: Only a server has places to walk over.
+    walks: int = 0
+    walked_at_ms: int | None = None
     acks: dict[bytes, int] = field(default_factory=dict)
     left_entries: set[bytes] = field(default_factory=set)
 
@@ -304,6 +309,18 @@ class QueueModel:
         self.count("clock_jumps", int(not self.now_ms < self.hold_until_ms <= ends_ms))
         self.hold_until_ms = ends_ms
         return ends_ms
+
+    def audit(self) -> None:
+        """Let no lease last longer than any can, and count a walk an hour, which finds nothing."""
+        longest_ms = self.now_ms + self.bounds.lease_ms
+        longer = [name for name, at_ms in self.leases.items() if at_ms > longest_ms]
+        self.leases.update(dict.fromkeys(longer, longest_ms))
+        self.count("mended_leases", len(longer))
+        if self.walked_at_ms is None or self.walked_at_ms > self.now_ms:
+            self.walked_at_ms = self.now_ms
+        elif self.now_ms - self.walked_at_ms >= WALK_EVERY_MS:
+            self.walked_at_ms = self.now_ms
+            self.walks += 1
 
     def _held_back(self) -> bool:
         if self.restarted or self.hold_until_ms > self.now_ms + self.bounds.lease_ms:
