@@ -15,7 +15,7 @@ from tests.support.wait import wait_until
 from tests.support.worker_process import WorkerProcess
 
 #: More than one look of a tending worker takes in.
-MANY = 450
+MANY = 250
 #: A worker looks at what is parked when it starts, and seldom later.
 SOON_SECS = 20.0
 

@@ -19,7 +19,7 @@ def test_events_published_again_after_their_jobs_are_done_make_no_job(
     server: ServerProcess, prefix: str, tmp_path: Path
 ) -> None:
     """The ids of ended jobs are remembered, however many there are."""
-    count = 25_000
+    count = 10_000
     queue = QueueUnderTest(
         tmp_path, server.url, prefix, worker="lease_duration_secs = 5", worker_concurrency=100
     )

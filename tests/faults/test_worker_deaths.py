@@ -117,6 +117,7 @@ def test_a_child_frozen_beyond_its_lease_starts_nothing_more_under_it(make_site:
 
 
 @pytest.mark.row(9)
+@pytest.mark.long
 def test_a_handler_that_ends_its_process_is_buried_and_takes_nobody_with_it(make_site: MakeSite) -> None:
     site = make_site("exiting", "slow")
     with site.worker("--processes", "2") as worker:

@@ -86,6 +86,7 @@ def test_a_handler_that_ignores_its_cancellation_has_its_process_replaced(
 
 
 @pytest.mark.row(8)
+@pytest.mark.long
 def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: MakeSite) -> None:
     site = make_site("threaded")
     with site.worker() as worker:
@@ -103,6 +104,7 @@ def test_a_thread_that_outlives_its_time_has_its_process_replaced(make_site: Mak
 
 
 @pytest.mark.row(6)
+@pytest.mark.long
 def test_a_handler_that_blocks_the_loop_has_its_process_killed(make_site: MakeSite, catalogue: Entry) -> None:
     site = make_site("blocking", "slow")
     with site.worker() as worker:

@@ -38,10 +38,18 @@ STEPS = {
     "before the answer to the ack": Step(starts=1, effects=1, reclaimed=0, fate=Fate.CUT_AFTER),
     "after the answer to the ack": Step(starts=1, effects=1, reclaimed=0),
 }
+#: Those that take a lease and end as another one does.
+ALIKE = ("after the claim", "before the ack arrives")
 
 
 @pytest.mark.row(2)
-@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, id=name, marks=pytest.mark.long if name in ALIKE else ())
+        for name, step in STEPS.items()
+    ],
+)
 def test_a_worker_killed_at_a_step_repeats_what_that_step_leaves_open(
     server: ServerProcess, prefix: str, tmp_path: Path, seed: int, catalogue: Entry, step: Step
 ) -> None:

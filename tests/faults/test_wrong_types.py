@@ -23,6 +23,8 @@ from tests.support.server import ServerProcess
 RUBBISH: Final = (b"", b"x", b"1.5", b"-0", b"007", b"9" * 40, b"9223372036854775807", b"nan", b" 1", b"\xff")
 #: Whole numbers that no lease call can have: they would be taken for one that is far ahead, or long past.
 NO_CALL: Final = (b"-7", b"-999999999999999", b"10101", b"999999999999999")
+#: One of each sort, for a test that takes long: no number, no whole one, too large a one.
+TYPICAL: Final = (b"x", b"1.5", b"9" * 40)
 #: Fields of `:meta` that hold numbers.
 NUMBERS: Final = (
     *(
@@ -93,7 +95,10 @@ def test_every_step_has_something_to_do(lane: TestLane, redis: Redis, prefix: st
         restore(redis, tag, whole)
 
 
-@pytest.mark.parametrize("rubbish", RUBBISH)
+@pytest.mark.row(52)
+@pytest.mark.parametrize(
+    "rubbish", [pytest.param(one, marks=() if one in TYPICAL else pytest.mark.long) for one in RUBBISH]
+)
 def test_a_field_that_should_be_a_number_and_is_none_stops_no_step(
     lane: TestLane, redis: Redis, prefix: str, rubbish: bytes
 ) -> None:

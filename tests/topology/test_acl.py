@@ -143,6 +143,7 @@ def steps_of(site: Site) -> Iterator[str]:
             yield done.err
 
 
+@pytest.mark.long
 def test_each_right_that_is_taken_is_told(site: Site, admin: Redis, prefix: str) -> None:
     """Taken while it works: an error of its own class with the server's word for it, never an endless wait."""
     site.publish("Quick", 1)

@@ -93,7 +93,7 @@ def test_what_waits_for_a_replica_waits_in_the_spool(
 
 
 @pytest.mark.row(31)
-@pytest.mark.timeout(120)
+@pytest.mark.long
 def test_a_worker_runs_what_is_stored_while_a_replica_is_away(
     primary: ServerProcess, server_binary: Path, prefix: str, tmp_path: Path
 ) -> None:

@@ -28,11 +28,20 @@ NOTICE_SECS = 3.0
 PASSWORD = "canary-of-the-sentinels"
 
 
-@pytest.fixture
-def sentinels(server_binary: Path) -> Iterator[Sentinels]:
-    """A primary, a replica and three sentinels."""
+@pytest.fixture(scope="module")
+def settled(server_binary: Path) -> Iterator[Sentinels]:
+    """A primary, a replica and three sentinels, which take long to know each other."""
     with Sentinels(server_binary) as sentinels:
         yield sentinels
+
+
+@pytest.fixture
+def sentinels(settled: Sentinels) -> Iterator[Sentinels]:
+    """They alone may be killed; the servers stay as they are."""
+    yield settled
+    for sentinel in settled.sentinels:
+        if not sentinel.is_running:
+            sentinel.start()
 
 
 @pytest.mark.row(39)

@@ -94,7 +94,7 @@ class WrongClock:
 
 
 @pytest.mark.row(48)
-@pytest.mark.parametrize("jump_secs", [HOUR_SECS, -HOUR_SECS])
+@pytest.mark.parametrize("jump_secs", [HOUR_SECS, pytest.param(-HOUR_SECS, marks=pytest.mark.long)])
 def test_a_jump_of_the_servers_clock_loses_nothing_and_hangs_nobody(
     server_binary: Path, prefix: str, tmp_path: Path, catalogue: Entry, jump_secs: int
 ) -> None:

@@ -117,7 +117,7 @@ def test_bytes_that_come_one_by_one_are_put_together(
 
 
 @pytest.mark.row(43)
-@pytest.mark.parametrize("size", [1, 1_000])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.long), 1_000])
 def test_connections_that_break_at_any_byte_lose_nothing_and_mix_nothing_up(
     fresh_server: ServerProcess,
     proxy: Proxy,

@@ -99,6 +99,7 @@ def test_a_torn_append_only_file_costs_its_last_operation_at_most(
 
 
 @pytest.mark.row(17)
+@pytest.mark.long
 def test_an_ack_that_was_torn_off_runs_its_job_again_and_no_other(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry
 ) -> None:

@@ -22,7 +22,9 @@ def url_with(server: ServerProcess, password: str) -> str:
 
 
 @pytest.mark.row(47)
-@pytest.mark.parametrize("taken", ["password", pytest.param("user", marks=pytest.mark.long), "keys"])
+@pytest.mark.parametrize(
+    "taken", ["password", *(pytest.param(what, marks=pytest.mark.long) for what in ("user", "keys"))]
+)
 def test_a_login_that_is_taken_away_ends_the_worker_and_loses_nothing(
     fresh_server: ServerProcess, prefix: str, tmp_path: Path, catalogue: Entry, taken: str
 ) -> None:
