@@ -166,7 +166,11 @@ impl SpoolFile {
 
     /// Writes bytes behind the last record; when it returns they are on the disk.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        let bytes = super::tests::disk::part_of(bytes);
         let written = self.file.write_all_at(bytes, self.end);
+        #[cfg(test)]
+        let written = written.and_then(|()| super::tests::disk::change());
         let flushed =
             written.and_then(|()| self.file.sync_data().inspect_err(|_| self.sealed = true));
         if let Err(error) = flushed {
@@ -262,6 +266,8 @@ impl SpoolFile {
     /// Puts a record into a file of its own that is a spool file too, but for how its name ends. With that put right it
     /// takes no other file's name.
     pub(super) fn set_aside(&self, span: &Span) -> io::Result<()> {
+        #[cfg(test)]
+        super::tests::disk::change()?;
         let bytes = self.bytes(span.start, span.end)?;
         let path = self.path.with_file_name(fresh_name(&self.target, REFUSED));
         let aside = created(&path)?;
@@ -280,6 +286,8 @@ impl SpoolFile {
             if span.start == self.read {
                 self.read = span.end;
             } else {
+                #[cfg(test)]
+                super::tests::disk::change()?;
                 self.file.write_all_at(&[DONE], span.start + 3)?;
             }
             self.jobs = self.jobs.saturating_sub(span.jobs);
@@ -298,6 +306,8 @@ impl SpoolFile {
     pub(super) fn empty(&mut self) -> io::Result<()> {
         (self.read, self.end, self.jobs) = (START, START, 0);
         (self.place, self.alone_until) = (START, START);
+        #[cfg(test)]
+        super::tests::disk::change()?;
         self.file.set_len(START)?;
         self.write_head()?;
         self.file.sync_data()
@@ -395,6 +405,8 @@ fn write_head(file: &File, read: u64, prefix: &str) -> io::Result<()> {
     head.extend(read.to_le_bytes());
     head.extend(prefix.as_bytes());
     head.resize(TITLE.len() + 8 + MOST_PREFIX_BYTES, 0);
+    #[cfg(test)]
+    super::tests::disk::change()?;
     file.write_all_at(&head, 0)
 }
 
@@ -425,5 +437,7 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
 
 /// Makes a name that was added to a directory outlive a power cut.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    super::tests::disk::change()?;
     File::open(directory)?.sync_all()
 }

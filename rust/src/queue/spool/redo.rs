@@ -39,8 +39,12 @@ pub(super) fn note(directory: &Path, name: &str, changes: &[Change]) -> io::Resu
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
+    #[cfg(test)]
+    super::tests::disk::change()?;
     file.write_all(&sealed(&body))?;
     file.sync_all()?;
+    #[cfg(test)]
+    super::tests::disk::change()?;
     fs::rename(new, directory.join(NOTE))?;
     sync_directory(directory)
 }
@@ -72,8 +76,12 @@ fn make(directory: &Path, note: &[u8]) -> io::Result<()> {
         file => file?,
     };
     for change in changes {
+        #[cfg(test)]
+        super::tests::disk::change()?;
         file.write_all_at(&change.bytes, change.place)?;
     }
+    #[cfg(test)]
+    super::tests::disk::change()?;
     file.sync_data()
 }
 

@@ -14,6 +14,7 @@ use super::target::Target;
 use super::{NotTaken, Spool, SpoolSettings, erase_matching};
 use crate::queue::{Due, Lane, Member, NewJob, Priority};
 
+pub(super) mod disk;
 mod names;
 
 /// Where the first record is.
