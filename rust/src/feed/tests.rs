@@ -74,6 +74,15 @@ impl Rig {
     }
 
     fn feed(&self, change: impl FnOnce(&mut FeedOptions)) -> Feed {
+        let rung = Arc::clone(&self.rung);
+        self.feed_that_tells(Box::new(move || rung.notify_one()), change)
+    }
+
+    fn feed_that_tells(
+        &self,
+        tell: Box<dyn Fn() + Send + Sync>,
+        change: impl FnOnce(&mut FeedOptions),
+    ) -> Feed {
         let mut options = FeedOptions {
             lanes: vec![self.lane.clone()],
             slots: 4,
@@ -89,8 +98,6 @@ impl Rig {
             durability: None,
         };
         change(&mut options);
-        let rung = Arc::clone(&self.rung);
-        let tell = Box::new(move || rung.notify_one());
         Feed::start(
             Arc::clone(&self.engine),
             options,

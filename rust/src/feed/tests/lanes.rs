@@ -1,5 +1,7 @@
 //! Lanes that find no answer: they keep back nothing but themselves.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::*;
 
 /// Longer than any test waits.
@@ -325,4 +327,20 @@ fn a_lane_without_answer_leaves_half_of_the_time_to_close_to_the_others() {
     assert_eq!((report.released, report.unwritten), (2, 0));
     let stats = rig.stats_of(&rig.other_lane());
     assert_eq!((stats.running, stats.workers.len()), (0, 0), "{stats:?}");
+}
+
+#[test]
+fn a_turn_that_panics_has_the_process_replaced() {
+    let rig = Rig::new();
+    rig.enqueue("function", 1);
+    let rung = Arc::clone(&rig.rung);
+    let has_panicked = AtomicBool::new(false);
+    // The first to tell is the turn that has leased the job.
+    let tell = move || {
+        assert!(has_panicked.swap(true, Relaxed), "on purpose");
+        rung.notify_one();
+    };
+    let feed = rig.feed_that_tells(Box::new(tell), |_| {});
+    let notice = rig.await_news(&feed, |news| news.notices.pop());
+    assert_eq!(notice, "gone_quiet: the lease task has panicked");
 }
