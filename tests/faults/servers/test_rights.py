@@ -65,11 +65,15 @@ def test_a_login_that_is_taken_away_ends_the_worker_and_loses_nothing(
             word = "NOPERM" if taken == "keys" else "WRONGPASS|the login is refused"
             assert any(one in worker.log for one in word.split("|"))
             assert "canary" not in worker.log
-        offer = stand.offer("meanwhile")
-        # What went into a connection that the server had closed is unknown; what a login was refused for is not stored.
-        assert isinstance(offer.failures[0], QueueRefused | DurabilityNotConfirmed)
-        assert "refused" in str(offer.failures[0])
-        assert "canary" not in str(offer.failures[0])
+        stand.offer("meanwhile")
+        first, second = stand.offer("meanwhile").failures
+        # What went into a connection that the server had closed is unknown, but once: the next one is not let in.
+        if not isinstance(first, DurabilityNotConfirmed) or taken == "keys":
+            assert isinstance(first, QueueRefused)
+        assert isinstance(second, QueueRefused)
+        for failure in (first, second):
+            assert "refused" in str(failure)
+            assert "canary" not in str(failure)
         ended = run_command(["status", "--config", str(stand.queue.config)])
         assert ended.code == 3
         assert "canary" not in ended.err
