@@ -69,14 +69,24 @@ class Scraper(threading.Thread):
         if member.changes != changes:
             return
         if text is None:
-            # Before it has answered once it may not listen yet; one that has ended is the fleet's to judge.
-            if pid in self._last and not member.process.has_ended:
+            # Before it has answered once it may not listen yet. One that ends is the fleet's to judge: it stops to
+            # listen a little before.
+            if pid in self._last and not self._ends(member, changes):
                 self.broken.append(f"{member.name} did not answer within {took:.2f} s: {error}")
             return
         self.took.append(took)
         if took > IN_TIME_SECS:
             self.broken.append(f"{member.name} answered after {took:.2f} s")
         self._compare(member, pid, text)
+
+    def _ends(self, member: Member, changes: int) -> bool:
+        """Say whether a worker that did not answer is just ending, or is being changed."""
+        give_up = time.monotonic() + _PATIENCE_SECS
+        while not member.process.has_ended and member.changes == changes:
+            if time.monotonic() > give_up:
+                return False
+            self._end.wait(_PAUSE_SECS)
+        return True
 
     def _compare(self, member: Member, pid: int, text: str) -> None:
         rows = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]

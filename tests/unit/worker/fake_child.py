@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ class Child:
         self.rest = b""
 
     def say(self, kind: str, **values: object) -> None:
-        os.write(self.status, json.dumps({"kind": kind, **values}).encode() + b"\n")
+        # A supervisor that is gone hears nothing; its end is heard as that of the orders.
+        with suppress(BrokenPipeError):
+            os.write(self.status, json.dumps({"kind": kind, **values}).encode() + b"\n")
 
     def run(self) -> None:
         self.end_if("end_before_plan")
