@@ -129,10 +129,11 @@ def test_what_a_replica_does_not_confirm_is_unknown_until_it_does(
 ) -> None:
     """The same ids are not confirmed by asking again, and are one job when the replica has caught up."""
     primary, replica = pair
-    config = config_at(primary.url, "replica:1", timeout_secs=1)
+    config = config_at(primary.url, "replica:1", timeout_secs=2)
     order = event()
-    with build_with_queue_sync(config) as executor:
+    with build_with_queue_sync(config_at(primary.url, "replica:1", timeout_secs=20)) as executor:
         executor.process_event(event())
+    with build_with_queue_sync(config) as executor:
         with replica.frozen():
             for _ in range(2):
                 begun = time.monotonic()
@@ -145,6 +146,7 @@ def test_what_a_replica_does_not_confirm_is_unknown_until_it_does(
             with build_with_queue_sync(config) as other, pytest.raises(DurabilityNotConfirmed):
                 other.process_event(order)
         wait_until(lambda: online_replicas(primary) == 1, what="the replica")
+    with build_with_queue_sync(config_at(primary.url, "replica:1", timeout_secs=20)) as executor:
         assert executor.process_event(order).duplicates == 1
     assert stats_of(config).pending == 2
 
@@ -196,7 +198,7 @@ def test_a_proof_from_another_connection_counts_for_nothing(
     """The server confirms at once what was not written on the connection; the call is not taken in by that."""
     primary, replica = pair
     with SwappingProxy(primary.port, swaps=1_000_000) as proxy:
-        config = config_at(proxy.url, "replica:1", timeout_secs=1)
+        config = config_at(proxy.url, "replica:1", timeout_secs=3)
         with (
             build_with_queue_sync(config) as executor,
             replica.frozen(),
@@ -216,7 +218,7 @@ def test_a_proof_from_another_connection_counts_for_nothing(
 def test_a_job_by_hand_may_ask_for_a_level(pair: tuple[ServerProcess, ServerProcess]) -> None:
     """The error carries the id of the job that may be stored; a word that is no level is refused at once."""
     primary, replica = pair
-    config = config_at(primary.url, "auto", timeout_secs=1)
+    config = config_at(primary.url, "auto", timeout_secs=3)
     by_hand = Job(
         action={"type": "log"},
         event=event(),
@@ -235,8 +237,10 @@ def test_a_job_by_hand_may_ask_for_a_level(pair: tuple[ServerProcess, ServerProc
             assert raised.value.job_ids == (by_hand.id,)
         with pytest.raises(ValueError, match="none of auto, memory, process, disk, replica:1"):
             await queue.enqueue(by_hand, durability="paper")
-        await asyncio.to_thread(wait_until, lambda: online_replicas(primary) == 1, what="the replica")
-        assert not await queue.enqueue(by_hand, durability="replica:1")
         await queue.aclose()
+        await asyncio.to_thread(wait_until, lambda: online_replicas(primary) == 1, what="the replica")
+        patient = RedisJobQueue(config_at(primary.url, "auto", timeout_secs=20))
+        assert not await patient.enqueue(by_hand, durability="replica:1")
+        await patient.aclose()
 
     asyncio.run(enqueue())
