@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -221,3 +222,27 @@ def test_a_worker_without_standard_streams_works(site: Site) -> None:
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_a_worker_whose_log_nobody_reads_runs_its_jobs_and_ends(site: Site) -> None:
+    """Not even the pipe's first bytes are read: children and supervisor meet one that is full."""
+    site.write(["quick", "once_failing"])
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(write, b"x" * 4096):
+            pass
+    os.set_blocking(write, True)
+    command = [sys.executable, "-m", "fraiseql_observers.worker", "--config", str(site.path)]
+    worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=write)
+    try:
+        site.publish("Quick", 20)
+        site.publish("Once_Failing", 5)
+        wait_until(lambda: site.count("end") == 25, what="the jobs")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(40) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+        os.close(read)
+        os.close(write)

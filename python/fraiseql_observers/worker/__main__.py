@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fraiseql_observers import logs
+from fraiseql_observers.worker.standard_error import outlive_reader
 from fraiseql_observers.worker.supervisor import Supervisor
 
 #: As `[worker] processes` allows; the supervisor does not import the model that declares it.
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_closed_streams()
     options = _parser().parse_args(arguments)
+    outlive_reader()
     logs.setup("info", "auto")
     command = [sys.executable, "-m", "fraiseql_observers.worker.child", "--config", options.config]
     return Supervisor(command, processes=options.processes).run()

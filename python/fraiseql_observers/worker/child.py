@@ -32,6 +32,7 @@ from fraiseql_observers.worker.opening import PATIENCE_SECS, open_patiently
 from fraiseql_observers.worker.pipes import ExitCode, Order, Plan, ReportKind
 from fraiseql_observers.worker.process import GROUP_SIGNALS
 from fraiseql_observers.worker.runner import Ending, Runner
+from fraiseql_observers.worker.standard_error import outlive_reader
 
 #: Not `__name__`: this module is the program.
 logger = logging.getLogger("fraiseql_observers.worker.child")
@@ -255,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a child and return its exit code; the process may also end here, when something in it does not."""
     options = _parser().parse_args(arguments)
     _ignore_group_signals()
+    outlive_reader()
     try:
         assembly = Assembly(options.config)
     except ConfigError as error:
