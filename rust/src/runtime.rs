@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::Mutex;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -38,6 +39,8 @@ pub fn handle() -> io::Result<Handle> {
     {
         return Ok(runtime.handle().clone());
     }
+    // Beside its own threads there is to be one for files, and one to spare for who takes one meanwhile.
+    threads_to_spare(WORKER_THREADS + 2)?;
     let built = catch_unwind(|| {
         Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
@@ -51,6 +54,21 @@ pub fn handle() -> io::Result<Handle> {
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
     *current = Some((pid, runtime));
     Ok(runtime.handle().clone())
+}
+
+/// Tries whether the system gives so many threads: tokio waits for ever for its first one if it does not get the second.
+fn threads_to_spare(count: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        // They end when it opens, on whatever way out of here.
+        let _shut = gate.lock();
+        (0..count).try_for_each(|_| {
+            let waiting = || drop(gate.lock());
+            thread::Builder::new()
+                .spawn_scoped(scope, waiting)
+                .map(drop)
+        })
+    })
 }
 
 /// Runs a task until it ends by itself: after a panic it starts anew. What it was at is gone then, and whoever waits for an

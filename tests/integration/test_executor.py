@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -279,6 +281,28 @@ def test_a_process_without_files_to_spare_is_told_and_enqueues_when_it_has_some(
             finally:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_process_that_gets_one_thread_and_no_other_is_told() -> None:
+    """There is memory for the stack of one: it does not wait for the second."""
+    program = (
+        "import resource\n"
+        "from fraiseql_observers.errors import QueueUnavailable\n"
+        "from tests.support.lanes import options_for\n"
+        "from fraiseql_observers._core import MemoryQueue\n"
+        "queue = MemoryQueue(options_for('t'))\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "hard = resource.getrlimit(resource.RLIMIT_AS)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (3 << 20), hard))\n"
+        "try:\n"
+        "    queue.stats_blocking('default')\n"
+        "except QueueUnavailable as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, "not available" in done.stdout) == (0, True), done
 
 
 def test_a_server_that_keeps_less_than_asked_is_refused_before_anything_is_stored(
