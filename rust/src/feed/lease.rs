@@ -95,11 +95,10 @@ impl Asked {
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut leasing = Leasing::new(Arc::clone(&shared));
     while !shared.stopping() {
-        // A turn without end counts as a round without end.
-        let oldest = leasing.lanes.iter().filter_map(|lane| lane.since).min();
-        shared.signs().round_at = oldest.unwrap_or_else(Instant::now);
+        leasing.give_sign();
         if shared.unfit() {
             tokio::select! {
+                Some(joined) = leasing.turns.join_next() => leasing.note(joined),
                 () = shared.fit_again.notified() => {}
                 () = sleep(LONGEST_PAUSE) => {}
                 () = shared.until_stopping() => {}
@@ -165,6 +164,12 @@ impl Leasing {
         }
     }
 
+    /// Shows that this task goes on; a turn without end counts as a round without end.
+    fn give_sign(&self) {
+        let oldest = self.lanes.iter().filter_map(|lane| lane.since).min();
+        self.shared.signs().round_at = oldest.unwrap_or_else(Instant::now);
+    }
+
     /// Asks each lane that is neither left alone nor still without an answer.
     async fn make_round(&mut self) {
         while let Some(joined) = self.turns.try_join_next() {
@@ -201,6 +206,8 @@ impl Leasing {
 
     /// Begins a turn, and waits for it where its lane has been prompt.
     async fn ask(&mut self, place: usize, want: usize) {
+        // With many lanes, each as slow as may be, a round takes longer than a task may be silent.
+        self.give_sign();
         let lane = &mut self.lanes[place];
         lane.since = Some(Instant::now());
         lane.found = Found::default();
@@ -274,7 +281,10 @@ impl Leasing {
 
     fn note_suspects(&self) {
         let suspects: u64 = self.lanes.iter().map(|lane| lane.found.suspects).sum();
-        let is_known = self.lanes.iter().all(|lane| lane.since.is_none());
+        let is_known = self
+            .lanes
+            .iter()
+            .all(|lane| lane.since.is_none() && lane.pause.until.is_none());
         match self.shared.options.source {
             Source::Pending if suspects > 0 => self.shared.notice("suspects_waiting"),
             Source::Suspects if suspects == 0 && self.served() == 0 && is_known => {
