@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -111,6 +113,18 @@ def test_a_worker_runs_what_is_stored_while_a_replica_is_away(
         site.write(["quick"])
         site.publish("Quick", 3)
         wait_until(lambda: site.count("end") == 3, what="the jobs")
+        # A child that takes the place of another works beside the same lack.
+        site.settings = site.settings.replace("memory", "replica:1")
+        site.write(["quick"])
+        for pid in worker.children():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda: worker.log.count("queue_worse: durability is replica:1") == 2, what="the new child"
+        )
+        site.settings = site.settings.replace("replica:1", "memory")
+        site.write(["quick"])
+        site.publish("Quick", 3)
+        wait_until(lambda: site.count("end") == 6, what="the jobs of the new child")
         replica.start()
         worker.wait_for_log("queue_fit", deadline_secs=KNOWN_WITHIN_SECS)
         wait_until(lambda: worker.metrics()["queue_server_unfit"] == 0, what="the metric")

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -104,7 +105,9 @@ class Child:
     async def _open(self) -> None:
         patience = PATIENCE_SECS if self._is_first else None
         facts = await open_patiently(
-            self._assembly.open_queue, self._config.job_queue.shown_url, patience_secs=patience
+            partial(self._assembly.open_queue, is_first=self._is_first),
+            self._config.job_queue.shown_url,
+            patience_secs=patience,
         )
         self._link.report(
             ReportKind.QUEUE,
