@@ -147,13 +147,16 @@ class Holder:
         self._tend_at = 0.0
         self._parked = ParkedJobs(lane)
 
-    async def lease(self, limit: int, source: str = "pending") -> list[Lease]:
-        """Take up to `limit` jobs, under a new lease where the old one was lost; move on what other holders lost."""
+    async def tend(self) -> None:
+        """Rid the shard of what has outlived its time, every now and then; that may take a while."""
         if time.monotonic() >= self._tend_at:
             self._tend_at = time.monotonic() + _TEND_SECS
             await self.lane.rotate()
             await self.lane.trim()
             await self._parked.tend()
+
+    async def lease(self, limit: int, source: str = "pending") -> list[Lease]:
+        """Take up to `limit` jobs, under a new lease where the old one was lost; move on what other holders lost."""
         turn = await self._turn(limit, source)
         if turn.standing == "lost" or (turn.standing == "expired" and not await self.beat()):
             self.start_anew()
@@ -268,9 +271,12 @@ class _CoreJobQueue:
         return leased
 
     async def _leased(self, limit: int, queue: str, source: str) -> list[JobLease]:
+        holders = [self._holder(queue, shard) for shard in range(self._core.shards)]
+        # Before any job is leased, whose time runs from then on.
+        for holder in holders:
+            await holder.tend()
         leased: list[JobLease] = []
-        for shard in range(self._core.shards):
-            holder = self._holder(queue, shard)
+        for holder in holders:
             while len(leased) < limit:
                 leases = await holder.lease(limit - len(leased), source)
                 if not leases:

@@ -13,8 +13,8 @@ __all__ = ["NEWER", "ParkedJobs"]
 
 #: How the reason begins for which a job of a newer version is parked, here and by a worker process.
 NEWER: Final = "newer worker needed"
-#: Parked jobs looked at in one pass.
-_PAGE: Final = 100
+#: Parked jobs looked at in one pass, one after the other.
+_PAGE: Final = 20
 #: Why a job is a dead letter that nobody could run.
 _EXPIRED: Final = orjson.dumps({"reason": "expired", "error": "no worker could run it in time"})
 
