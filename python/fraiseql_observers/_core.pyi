@@ -1345,8 +1345,8 @@ class RedisQueue(Queue):
     def close(self) -> None:
         """End the replay of the spool, and let go of its files; the next enqueue takes them up again.
 
-        Waits a second for what is just being replayed; what is not confirmed by then stays in the spool. Connections go
-        with the object.
+        Waits up to a second for what is just being replayed, and up to five for a disk that is slow; what is not
+        confirmed by then stays in the spool. Connections go with the object.
         """
 
 @final

@@ -66,7 +66,7 @@ class Connection(NamedTuple):
     """The configured queue, and what is behind it."""
 
     queue: RedisQueue
-    #: Ends the replay of the spool, and gives up an embedded server; may take a second or two.
+    #: Ends the replay of the spool, and gives up an embedded server; takes a second, or as long as a slow disk.
     close: Callable[[], None]
     #: Starts an embedded server again that has died; blocks. There is nothing that we could do for another one.
     ensure: Callable[[], object]
